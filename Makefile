@@ -1,0 +1,55 @@
+# Every target but `help` and `clean` first makes .venv, from a fresh clone with Python >= 3.11 alone.
+
+# The first of these that is new enough; or say `make PYTHON=/path/to/python …`.
+IS_NEW = -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p $(IS_NEW) && echo $$p && break; done)
+
+BIN := .venv/bin
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check bench clean
+
+help: ## show this list
+	@awk -F ': .*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+
+# $(call show,HEADLINE,COMMAND): a headline, the command as a user types it, and what it prints.
+show = @printf '\n== %s\n$$ %s\n\n' '$(1)' '$(2)'; $(BIN)/$(2)
+
+demo: .venv/stamp ## see what cnnspec says about LeNet-5
+	$(call show,Is the network sound?,cnnspec check lenet5)
+	$(call show,What does it hold and cost?,cnnspec report lenet5)
+	$(call show,How do the numbers come about?,cnnspec report lenet5 --explain)
+	$(call show,Which networks come with cnnspec?,cnnspec specs)
+
+test: .venv/stamp ## run the tests
+	@$(BIN)/python -m pytest
+
+check: .venv/stamp ## lint, formatting, types, and which module may import which
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/pyright
+	@$(BIN)/python -m pytest tests/test_layering.py
+
+bench: .venv/bench-stamp ## run every benchmark; installs PyTorch, for the comparisons
+	@set -e; for file in benchmarks/*.py; do \
+		printf '\n== %s\n\n' "$$file"; $(BIN)/python "$$file"; done
+
+clean: ## remove .venv, builds and caches
+	@rm -rf .venv build dist .pytest_cache .ruff_cache
+	@find cnnspec tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/stamp: pyproject.toml
+	@"$(PYTHON)" $(IS_NEW) || { \
+		echo 'cnnspec needs Python 3.11 or newer and found none: make PYTHON=/path/to/python' >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+.venv/bench-stamp: .venv/stamp
+	@$(BIN)/python -m pip install --quiet --editable '.[dev,bench]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""The vocabulary of layers, one file per kind or family."""

@@ -1,0 +1,162 @@
+"""What must a layer say about itself?"""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, NamedTuple
+
+from cnnspec.text.diagnostic import Refusal
+from cnnspec.vocab.kind import Kind
+from cnnspec.vocab.value import Shape, show, show_shape
+
+
+class Weight(NamedTuple):
+    """A tensor that belongs to a layer.
+
+    `init` names how it starts (`he`, `xavier`, `lecun`, `orthogonal`, `zeros`, `ones`, `constant`,
+    `normal`, …); `trained` is false for running statistics and fixed tables.
+    """
+
+    shape: tuple[int, ...]
+    init: str = "he"
+    trained: bool = True
+    value: float = 0.0
+    """What a `constant` starts at."""
+
+    @property
+    def size(self) -> int:
+        n = 1
+        for d in self.shape:
+            n *= d
+        return n
+
+
+class Work(NamedTuple):
+    """What one image costs: multiply-accumulates, and connections as LeCun counts them.
+
+    A connection is one use of a weight, a bias or a pooled input by one output unit. Layers that
+    are part of their unit (activations, normalisation) have none of their own.
+    """
+
+    macs: int = 0
+    connections: int = 0
+
+
+class View(NamedTuple):
+    """What one output pixel sees of the layer's input, along one axis.
+
+    `extent` input pixels wide, moving by `step` input pixels per output pixel, the first one
+    starting at `start` (negative inside the padding). `step` is a fraction where the map grows.
+    """
+
+    extent: float
+    step: float
+    start: float
+
+
+class Layer(Kind):
+    """Base of the layers that take one value. A merge (see `merge.py`) takes several.
+
+    Rules are called with shapes without the batch. They raise `Refusal` where the layer is
+    impossible, naming the parameter at fault. All of them are pure, so that the same layer on the
+    same shape is worked out once however often a network repeats it.
+    """
+
+    anchors: ClassVar[bool] = False
+    """Does it name what follows it? `conv 6 5x5 -> tanh` is `conv6_5x5` and `conv6_5x5_tanh`."""
+
+    is_merge: ClassVar[bool] = False
+    """Does it take the ends of several branches rather than the one value that flows?"""
+
+    is_view: ClassVar[bool] = False
+    """Does it only rename the same numbers (flatten, reshape), taking no memory of its own?"""
+
+    is_global: ClassVar[bool] = False
+    """Does each output see the whole map (fc, global pooling, flatten), ending the receptive field?"""
+
+    def shape(self, *xs: Shape) -> Shape:
+        raise NotImplementedError
+
+    def weights(self, *xs: Shape) -> Mapping[str, Weight]:
+        return {}
+
+    def work(self, y: Shape, *xs: Shape) -> Work:
+        return Work()
+
+    def views(self, y: Shape, *xs: Shape) -> Sequence[View]:
+        """One view for each spatial axis of the input; none where a pixel only sees itself."""
+        return ()
+
+    def dropped(self, *xs: Shape) -> Sequence[int]:
+        """How many real pixels at the far end of each axis no window reads, against the author's
+        probable wish; empty where none are."""
+        return ()
+
+    def keep_hint(self, *xs: Shape) -> str | None:
+        """What would read the pixels that `dropped` counts, or silence the warning on purpose."""
+        return None
+
+    def sees_only_padding(self, *xs: Shape) -> bool:
+        """Does some window lie wholly in the padding?"""
+        return False
+
+    def sums(self, y: Shape, *xs: Shape) -> Sequence[str]:
+        """The arithmetic of this use as on a lecture slide: sizes first, then parameters, then
+        multiply-accumulates; each line a formula with its numbers and result."""
+        return ()
+
+    def base_name(self) -> str:
+        """The name of an unnamed use: the kind, and for anchors what tells it from its sisters."""
+        return self.kind
+
+
+def spatial(x: Shape) -> tuple[int, ...]:
+    return x[1:]
+
+
+def product(numbers: Sequence[int]) -> int:
+    n = 1
+    for k in numbers:
+        n *= k
+    return n
+
+
+def need_map(kind: str, x: Shape, what: str = "a map with channels and at least one axis") -> None:
+    """Refuse a flat vector."""
+    if len(x) < 2:
+        raise Refusal(
+            "wrong-rank",
+            f"`{kind}` takes {what}; a flat vector of {x[0]} reaches it",
+            hint="put it before `flatten` or `fc`",
+        )
+
+
+def need_vector(kind: str, x: Shape) -> None:
+    """Refuse a map where a flat vector is needed."""
+    if len(x) > 1:
+        raise Refusal(
+            "flatten-missing",
+            f"`{kind}` takes a flat vector; a map of {show_shape(x)} reaches it",
+            hint=f"put `flatten` before it: {'·'.join(str(n) for n in x)} = {product(x)}",
+        )
+
+
+def per_axis(value: int | tuple[int, ...], rank: int, param: str, kind: str) -> tuple[int, ...]:
+    """One number for each spatial axis, from one for all or one each."""
+    if isinstance(value, int):
+        return (value,) * rank
+    if len(value) != rank:
+        raise Refusal(
+            "wrong-axes",
+            f"`{param}` of `{kind}` has {_numbers(len(value))}, {show(value)}; "
+            f"the map has {_axes(rank)}",
+            param=param,
+            hint=f"write {'x'.join([str(value[0])] * rank)}, or one number for all axes",
+        )
+    return value
+
+
+def _numbers(n: int) -> str:
+    return "one number" if n == 1 else f"{n} numbers"
+
+
+def _axes(n: int) -> str:
+    return "one axis" if n == 1 else f"{n} axes"

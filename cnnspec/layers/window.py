@@ -1,0 +1,202 @@
+"""How does a window slide over a map? Kernel, stride, padding and dilation, axis by axis."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cnnspec.layers.base import View, per_axis
+from cnnspec.text.diagnostic import Refusal
+from cnnspec.vocab.value import Shape, show
+
+AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+
+Sizes = int | tuple[int, ...]
+Padding = Sizes | str
+"""A number for all sides, one for each axis, two for each axis (begins, then ends), or a word."""
+
+
+def axis_names(rank: int) -> tuple[str, ...]:
+    return AXIS_NAMES.get(rank) or tuple(f"axis {i + 1}" for i in range(rank))
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A window along one axis of `n` pixels."""
+
+    n: int
+    kernel: int
+    stride: int
+    dilation: int
+    begin: int
+    end: int
+    ceil: bool
+
+    @property
+    def extent(self) -> int:
+        """From the first to the last pixel under the window."""
+        return self.dilation * (self.kernel - 1) + 1
+
+    @property
+    def padded(self) -> int:
+        return self.begin + self.n + self.end
+
+    @property
+    def room(self) -> int:
+        """How far the window can move."""
+        return self.padded - self.extent
+
+    @property
+    def out(self) -> int:
+        steps = -(-self.room // self.stride) if self.ceil else self.room // self.stride
+        # A window that rounding up has put wholly into the padding at the end reads nothing.
+        if self.ceil and steps * self.stride >= self.n + self.begin:
+            steps -= 1
+        return steps + 1
+
+    @property
+    def dropped(self) -> int:
+        """Real pixels at the end that no window reads because the division is inexact.
+
+        A stride larger than the window skips pixels between windows, on purpose; only what is
+        missing beyond such a gap counts.
+        """
+        read = (self.out - 1) * self.stride + max(self.extent, self.stride)
+        return max(0, self.begin + self.n - read)
+
+    @property
+    def view(self) -> View:
+        return View(self.extent, self.stride, -self.begin)
+
+    def formula(self) -> str:
+        """`(32 - 5 + 2·0)/1 + 1 = 28`, as on the slide; `⌊…⌋` or `⌈…⌉` where it rounds."""
+        kernel = (
+            str(self.extent) if self.dilation == 1 else f"({self.dilation}·{self.kernel - 1} + 1)"
+        )
+        pads = f"2·{self.begin}" if self.begin == self.end else f"{self.begin} + {self.end}"
+        quotient = f"({self.n} - {kernel} + {pads})/{self.stride}"
+        if self.room % self.stride:
+            quotient = f"⌈{quotient}⌉" if self.ceil else f"⌊{quotient}⌋"
+        last = (
+            " - 1"
+            if self.ceil and self.out <= self.room // self.stride + (self.room % self.stride > 0)
+            else ""
+        )
+        return f"{quotient} + 1{last} = {self.out}"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window over every spatial axis of a map."""
+
+    axes: tuple[Axis, ...]
+
+    @property
+    def out(self) -> tuple[int, ...]:
+        return tuple(a.out for a in self.axes)
+
+    @property
+    def kernel(self) -> tuple[int, ...]:
+        return tuple(a.kernel for a in self.axes)
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        return tuple(a.stride for a in self.axes)
+
+    @property
+    def dilations(self) -> tuple[int, ...]:
+        return tuple(a.dilation for a in self.axes)
+
+    @property
+    def pads(self) -> tuple[int, ...]:
+        """Begins, then ends, as ONNX has them."""
+        return (*(a.begin for a in self.axes), *(a.end for a in self.axes))
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        return tuple(a.view for a in self.axes)
+
+    @property
+    def dropped(self) -> tuple[int, ...]:
+        found = tuple(a.dropped for a in self.axes)
+        return found if any(found) else ()
+
+    def formulas(self) -> list[str]:
+        """One line where all axes go alike, otherwise one for each, named."""
+        lines = [a.formula() for a in self.axes]
+        if len(set(lines)) == 1:
+            return lines[:1]
+        return [
+            f"{name}: {line}"
+            for name, line in zip(axis_names(len(self.axes)), lines, strict=True)
+        ]
+
+
+def window(
+    kind: str,
+    x: Shape,
+    kernel: Sizes,
+    stride: Sizes = 1,
+    pad: Padding = 0,
+    dilation: Sizes = 1,
+    *,
+    ceil: bool = False,
+) -> Window:
+    """The window over map `x`; refuses one that does not fit inside the padded map."""
+    rank = len(x) - 1
+    kernels = per_axis(kernel, rank, "kernel", kind)
+    strides = per_axis(stride, rank, "stride", kind)
+    dilations = per_axis(dilation, rank, "dilation", kind)
+    extents = [d * (k - 1) + 1 for k, d in zip(kernels, dilations, strict=True)]
+    begins, ends = _pads(kind, pad, x[1:], extents, strides)
+    axes = tuple(
+        Axis(*values, ceil)
+        for values in zip(x[1:], kernels, strides, dilations, begins, ends, strict=True)
+    )
+    for name, axis in zip(axis_names(rank), axes, strict=True):
+        if axis.room < 0:
+            _refuse_large(kind, name, axis)
+    return Window(axes)
+
+
+def _pads(
+    kind: str, pad: Padding, sizes: Sequence[int], extents: Sequence[int], strides: Sequence[int]
+) -> tuple[Sequence[int], Sequence[int]]:
+    rank = len(sizes)
+    if pad == "valid":
+        return (0,) * rank, (0,) * rank
+    if pad == "same":
+        # As many outputs as strides begin inside the map; an odd pixel goes to the end.
+        totals = [
+            max(0, (-(-n // s) - 1) * s + e - n)
+            for n, e, s in zip(sizes, extents, strides, strict=True)
+        ]
+        return [t // 2 for t in totals], [t - t // 2 for t in totals]
+    if isinstance(pad, tuple) and len(pad) == 2 * rank:
+        return pad[:rank], pad[rank:]
+    if isinstance(pad, str) or (isinstance(pad, tuple) and len(pad) != rank):
+        raise Refusal(
+            "wrong-axes",
+            f"`pad` of `{kind}` is {show(pad)}; the map has {rank} axes",
+            param="pad",
+            hint=f"write one number, {rank} (one for each axis) or {2 * rank} (begins, then ends)",
+        )
+    both = per_axis(pad, rank, "pad", kind)
+    return both, both
+
+
+def _refuse_large(kind: str, name: str, axis: Axis) -> None:
+    pads = f"{axis.n} + {axis.begin} + {axis.end}"
+    kernel = (
+        f"kernel of {axis.kernel}"
+        if axis.dilation == 1
+        else f"kernel of {axis.kernel} with dilation {axis.dilation}, {axis.extent} wide,"
+    )
+    need = -(-(axis.extent - axis.n) // 2)
+    steps = f"({axis.n} - {axis.extent} + {axis.begin} + {axis.end})/{axis.stride} + 1"
+    fits = (axis.padded - 1) // axis.dilation + 1
+    raise Refusal(
+        "kernel-too-large",
+        f"a {kernel} is larger than the padded {name} of {pads} = {axis.padded}",
+        param="kernel",
+        notes=[f"the size would be {steps} = {axis.room // axis.stride + 1}"],
+        hint=f"pad={need} or a kernel of at most {fits} fits",
+    )

@@ -1,0 +1,1 @@
+"""From tree to typed graph: expressions, blocks, shapes, names, warnings."""

@@ -1,0 +1,1 @@
+"""ONNX as cnnspec uses it; knows nothing of layers or specs."""

@@ -1,0 +1,1 @@
+"""Source text and what is said about it; knows nothing of networks."""
