@@ -49,9 +49,9 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _lend_dependencies(python: Path) -> None:
     """Let the new environment find this one's packages: installing them again takes minutes.
 
-    A .pth file appends folders to sys.path, so the new environment's own cnnspec stays first; and .pth
-    files in those folders are not read, so an editable install of the checkout stays unseen. Done
-    after pip, which would else count this environment's cnnspec as installed.
+    A .pth file appends folders to sys.path, so the new environment's own cnnspec stays first; and
+    .pth files in those folders are not read, so an editable install of the checkout stays unseen.
+    Done after pip, which would else count this environment's cnnspec as installed.
     """
     script = "import sysconfig; print(sysconfig.get_path('purelib'))"
     packages = Path(run(python, "-c", script).strip())
@@ -76,7 +76,5 @@ def test_a_network_of_the_zoo_checks(python: Path, tmp_path: Path) -> None:
 
 
 def test_resnet50_has_the_published_parameters(python: Path, tmp_path: Path) -> None:
-    printed = run(
-        python, "-m", "cnnspec", "report", "resnet50", "--format", "json", cwd=tmp_path
-    )
+    printed = run(python, "-m", "cnnspec", "report", "resnet50", "--format", "json", cwd=tmp_path)
     assert json.loads(printed)["totals"]["params"] == 25_557_032

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from cnnspec.syntax import tree
+from cnnspec.syntax.numbers import value_of
 from cnnspec.text.diagnostic import Frame, Sink
 from cnnspec.text.source import Span
 from cnnspec.text.suggest import did_you_mean
@@ -17,22 +18,6 @@ LARGEST = 10**15
 
 LONGEST = 100_000
 """The longest list that an expression may make."""
-
-UNITS: Mapping[str, int] = {
-    "k": 1000,
-    "M": 1000**2,
-    "G": 1000**3,
-    "T": 1000**4,
-    "kB": 1000,
-    "MB": 1000**2,
-    "GB": 1000**3,
-    "TB": 1000**4,
-    "KiB": 1024,
-    "MiB": 1024**2,
-    "GiB": 1024**3,
-    "TiB": 1024**4,
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Fault(Exception):
@@ -56,14 +41,8 @@ class Site:
 
 @lru_cache(maxsize=4096)
 def number(text: str) -> int | float:
-    """The value of a number as written: underscores, exponent, unit."""
-    digits, scale = text.replace("_", ""), 1
-    for unit in sorted(UNITS, key=len, reverse=True):
-        if digits.endswith(unit):
-            digits, scale = digits[: -len(unit)], UNITS[unit]
-            break
-    whole = digits.isdigit()
-    return int(digits) * scale if whole else tidy(float(digits) * scale)
+    """The value of a number as written."""
+    return tidy(value_of(text))
 
 
 def tidy(value: float) -> int | float:

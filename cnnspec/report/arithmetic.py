@@ -7,7 +7,7 @@ from cnnspec.layers.window import axis_names
 from cnnspec.model.graph import Graph, Node
 from cnnspec.model.receptive import Field, Reach, meet, views_of
 from cnnspec.model.tally import facts_of
-from cnnspec.report.units import number
+from cnnspec.report.units import number, sizes
 
 SUBJECTS = ("parameters", "macs", "connections")
 
@@ -56,7 +56,9 @@ def _step(reach: Reach, view: View) -> str:
         f"{number(reach.size)} + ({number(view.extent)} - 1)·{number(reach.jump)} = {number(size)}"
     )
     if view.step != 1:
-        line += f", jump {number(reach.jump)}·{number(view.step)} = {number(reach.jump * view.step)}"
+        line += (
+            f", jump {number(reach.jump)}·{number(view.step)} = {number(reach.jump * view.step)}"
+        )
     return line
 
 
@@ -64,8 +66,8 @@ def _meeting(branches: Sequence[Field], met: Field) -> list[str]:
     """What a merge does to fields that differ."""
     if len(branches) < 2 or met.is_global:
         return []
-    sizes = ["all" if b.is_global else "x".join(map(str, b.sizes)) for b in branches]
-    if len(set(sizes)) == 1:
+    seen = dict.fromkeys("all" if b.is_global else sizes(b.sizes) for b in branches if b.axes)
+    if len(seen) < 2:
         return []
-    aside = "; what sees the whole map is left aside" if "all" in sizes else ""
-    return [f"{' and '.join(sizes)} meet: {'x'.join(map(str, met.sizes))}{aside}"]
+    aside = "; what sees the whole map is left aside" if "all" in seen else ""
+    return [f"{' and '.join(seen)} meet: {sizes(met.sizes)}{aside}"]

@@ -1,4 +1,4 @@
-"""What does a report state? Its numbers as typed, versioned data; every renderer shows only these."""
+"""What does a report state? Its numbers as typed, versioned data, which every renderer shows."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -10,11 +10,12 @@ from cnnspec.model.measure import Measure, measure
 from cnnspec.model.memory import STATE, training
 from cnnspec.model.receptive import Field as Seen
 from cnnspec.model.receptive import fields
-from cnnspec.model.tally import NOTHING, Count, count, counts, facts_of, value_bytes
+from cnnspec.model.tally import Count, counts, facts_of, value_bytes
 from cnnspec.report.arithmetic import arithmetic
 from cnnspec.vocab.value import show
 
 SCHEMA = 1
+
 
 class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -218,9 +219,7 @@ def _rows(graph: Graph, batch: int, *, explain: bool) -> tuple[Row, ...]:
     )
 
 
-def _row(
-    node: Node, own: Count, size: int, field: Seen, sums: Sequence[tuple[str, str]]
-) -> Row:
+def _row(node: Node, own: Count, size: int, field: Seen, sums: Sequence[tuple[str, str]]) -> Row:
     facts = facts_of(node)
     placed = bool(field.axes) and not field.is_global
     return Row(

@@ -122,9 +122,7 @@ def lay_out(report: Report, width: int) -> Layout:
     )
 
 
-def _texts(
-    report: Report, said: str, longest: int, room: int
-) -> tuple[str, list[str], int, int]:
+def _texts(report: Report, said: str, longest: int, room: int) -> tuple[str, list[str], int, int]:
     """The calls' title and texts, and the widths of names and calls.
 
     Whole calls where there is room; else what they say beyond their names, on several lines if

@@ -11,7 +11,7 @@ LEFT = ("layer", "what")
 
 
 def markdown(report: Report) -> str:
-    """A heading, the table with whole paths, the totals as a list, the arithmetic if it is there."""
+    """A heading, the table with whole paths, the totals as a list, and the arithmetic if any."""
     columns = [
         c for c in COLUMNS if c.rank < 5 and (c.rank == 0 or any(c.cell(r) for r in report.rows))
     ]

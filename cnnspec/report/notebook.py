@@ -26,9 +26,7 @@ STYLE = """<style>
 def html(report: Report) -> str:
     """A heading, the table in a box that scrolls, and the totals."""
     shown, said = _few(report)
-    columns = [
-        c for c in COLUMNS if c.rank < 5 and (c.rank == 0 or any(c.cell(r) for r in shown))
-    ]
+    columns = [c for c in COLUMNS if c.rank < 5 and (c.rank == 0 or any(c.cell(r) for r in shown))]
     body = "".join(_row(r, columns) for r in shown)
     titles = _cell("th", "layer") + _cell("th", "what")
     titles += "".join(_cell("th", c.title, "n") for c in columns)

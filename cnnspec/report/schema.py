@@ -78,7 +78,9 @@ def _type(schema: Mapping[str, object]) -> str:
     if "enum" in schema:
         return " or ".join(f"`{v}`" for v in cast("Sequence[str]", schema["enum"]))
     if "anyOf" in schema:
-        return " or ".join(_type(s) for s in cast("Sequence[Mapping[str, object]]", schema["anyOf"]))
+        return " or ".join(
+            _type(s) for s in cast("Sequence[Mapping[str, object]]", schema["anyOf"])
+        )
     if schema["type"] == "array":
         item = cast("Mapping[str, object]", schema["items"])
         return f"list of {_type(item)}{'s' if 'type' in item else ''}"

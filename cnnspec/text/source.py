@@ -10,7 +10,7 @@ class Source:
     """A file's text under the name that the user knows it by."""
 
     name: str
-    text: str
+    text: str = field(repr=False)
     _starts: list[int] = field(default_factory=list[int], repr=False)
 
     def position(self, offset: int) -> tuple[int, int]:

@@ -14,7 +14,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     for other in candidates:
         if other.lower() == low:
             return other
-    limit = max(1, len(name) // 3)
+    limit = max(1, len(name) // 3) if len(name) > 1 else 0
     scored = [(distance(low, other.lower(), limit), other) for other in candidates]
     scored = [pair for pair in scored if pair[0] <= limit]
     if scored:

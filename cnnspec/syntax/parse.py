@@ -1,0 +1,482 @@
+# pyright: basic
+"""What tree does a text make? Total: what cannot be read becomes `Broken`, and is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from cnnspec.resources import folder
+from cnnspec.syntax import tree
+from cnnspec.syntax.brackets import match_braces
+from cnnspec.syntax.complain import Complaint, Context, complain
+from cnnspec.syntax.layout import lay_out
+from cnnspec.syntax.precedence import GroupingFault, Operator, group
+from cnnspec.text.diagnostic import Sink, TooManyErrors
+from cnnspec.text.source import Source, Span
+
+if TYPE_CHECKING:
+    from lark import Lark, Token
+
+LARGEST_FILE = 4_000_000
+LONGEST_LINE = 20_000
+
+_parsing = Lock()
+
+
+def parse(source: Source, sink: Sink) -> tree.File:
+    """The tree of a source; the sink gets every mistake in its syntax."""
+    empty = tree.File(source, (), ())
+    try:
+        if _is_too_large(source, sink):
+            return empty
+        braces = match_braces(source, sink)
+        if braces.is_too_deep:
+            return empty
+        with _parsing:
+            return _Reading(source, sink).read(braces)
+    except TooManyErrors:
+        return empty
+
+
+def _is_too_large(source: Source, sink: Sink) -> bool:
+    """Is there more text than anyone would write?"""
+    size = len(source.text)
+    if size > LARGEST_FILE:
+        sink.error(
+            "too-large",
+            f"the file has {size:,} characters; {LARGEST_FILE:,} are the most",
+            Span(source, 0, 0),
+        )
+        return True
+    start = 0
+    for line in source.text.split("\n"):
+        if len(line) > LONGEST_LINE:
+            sink.error(
+                "too-large",
+                f"the line has {len(line):,} characters; {LONGEST_LINE:,} are the most",
+                Span(source, start, start + 1),
+            )
+            return True
+        start += len(line) + 1
+    return False
+
+
+@cache
+def _lark() -> tuple[Lark, _Builder]:
+    """The parser, built on first use; its callbacks make the tree's nodes."""
+    from lark import Lark
+
+    builder = _Builder()
+    grammar = (folder("grammars") / "cnn.lark").read_text(encoding="utf-8")
+    parser = Lark(
+        grammar,
+        parser="lalr",
+        lexer="basic",
+        transformer=builder,
+        maybe_placeholders=False,
+        lexer_callbacks={"COMMENT": builder.keep_comment},
+        postlex=_KeepStrays(),
+    )
+    return parser, builder
+
+
+class _KeepStrays:
+    """Tells lark to keep the terminals that no rule mentions: they are what is never right."""
+
+    always_accept = ("STRAY", "OPEN_STRING")
+
+    def process(self, stream: Iterator[Any]) -> Iterator[Any]:
+        return stream
+
+
+class _Reading:
+    """One text on its way through the parser.
+
+    A token that fits nowhere is reported; the parser goes back to the beginning of the statement,
+    which becomes `BROKEN`, and on behind its end.
+    """
+
+    def __init__(self, source: Source, sink: Sink) -> None:
+        from lark import Token
+
+        self.source = source
+        self.sink = sink
+        self.token = Token
+        self.lark, self.builder = _lark()
+        self.builder.begin(source, sink)
+        self.state = self.lark.parse_interactive("").parser_state
+        self.table = self.state.parse_conf.parse_table.states
+        self.broken_from = -1
+        """Where a broken statement begins whose end is not reached yet."""
+        self.depth = 0
+        """Braces opened within the broken statement."""
+
+    def read(self, braces: Any) -> tree.File:
+        from lark.exceptions import UnexpectedToken
+
+        feed = self.state.feed_token
+        before: Token | None = None
+        for token in self._tokens(braces):
+            if self.broken_from >= 0 and not self._recovers(token):
+                before = token
+                continue
+            try:
+                feed(token)
+            except UnexpectedToken:
+                self._reject(token, before)
+            before = token
+        return self._finish(before)
+
+    def _tokens(self, braces: Any) -> Iterator[Any]:
+        thread = self.lark.parser._make_lexer_thread(self.source.text)
+        return lay_out(thread.lex(None), braces, self._make, len(self.source.text))
+
+    def _make(self, type: str, value: str, at: int) -> Any:
+        return self.token(type, value, start_pos=at, end_pos=at)
+
+    def _finish(self, before: Any) -> tree.File:
+        from lark.exceptions import UnexpectedToken
+
+        end = self._make("$END", "", len(self.source.text))
+        if self.broken_from >= 0:
+            self._close_broken(end)
+        try:
+            items = self.state.feed_token(end, True)
+        except UnexpectedToken:
+            self._reject(end, before)
+            self._close_broken(end)
+            items = self.state.feed_token(end, True)
+        comments = tuple(self.builder.comments)
+        return tree.File(self.source, tuple(items), comments)
+
+    def _reject(self, token: Any, before: Any) -> None:
+        """Report a token that fits nowhere and go back to the beginning of its statement."""
+        expected = frozenset(k for k in self.table[self.state.state_stack[-1]] if k.isupper())
+        self._say(complain(self._context(token, before, expected)))
+        states, values = self.state.state_stack, self.state.value_stack
+        start = token.start_pos
+        self.depth = 0
+        while "BROKEN" not in self.table[states[-1]]:
+            states.pop()
+            value = values.pop()
+            start = min(start, _start_of(value, start))
+            # Its brace belongs to the statement, so that brace's end does not end a body.
+            self.depth += getattr(value, "type", "") == "LBRACE"
+        self.broken_from = start
+        if self._recovers(token):
+            self.state.feed_token(token)
+
+    def _recovers(self, token: Any) -> bool:
+        """Does the broken statement end before this token? Then the parser is ready for it."""
+        kind = token.type
+        if self.depth == 0 and kind in ("_NL", "RBRACE", "BAR"):
+            states, values = list(self.state.state_stack), list(self.state.value_stack)
+            self._close_broken(token)
+            if self._accepts(kind):
+                return True
+            # A bar outside a merge, say: it belongs to what is skipped.
+            self.state.state_stack[:], self.state.value_stack[:] = states, values
+            self.broken_from = min(self.broken_from, token.start_pos)
+        if kind == "LBRACE":
+            self.depth += 1
+        elif kind == "RBRACE":
+            self.depth = max(0, self.depth - 1)
+        return False
+
+    def _close_broken(self, token: Any) -> None:
+        end = max(token.start_pos, self.broken_from)
+        text = self.source.text[self.broken_from : end].rstrip()
+        broken = self.token(
+            "BROKEN", text, start_pos=self.broken_from, end_pos=self.broken_from + len(text)
+        )
+        self.broken_from = -1
+        self.state.feed_token(broken)
+
+    def _accepts(self, kind: str) -> bool:
+        """Would the parser take such a token now, after the reductions that it asks for?"""
+        copy = self.state.copy()
+        copy.value_stack = [None] * len(copy.value_stack)
+        states = list(copy.state_stack)
+        while True:
+            action = self.table[states[-1]].get(kind)
+            if action is None:
+                return False
+            move, arg = action
+            if move.name == "Shift":
+                return True
+            size = len(arg.expansion)
+            if size:
+                del states[-size:]
+            states.append(self.table[states[-1]][arg.origin.name][1])
+
+    def _context(self, token: Any, before: Any, expected: frozenset[str]) -> Context:
+        return Context(
+            kind=token.type,
+            text=str(token),
+            span=Span(self.source, token.start_pos, token.end_pos),
+            before_kind=before.type if before is not None else "",
+            before=str(before) if before is not None else "",
+            before_span=Span(self.source, before.start_pos, before.end_pos)
+            if before is not None
+            else None,
+            expected=expected,
+            open_bracket=self._open_bracket(),
+        )
+
+    def _open_bracket(self) -> Span | None:
+        """The innermost round or square bracket that the statement has not closed."""
+        for value in reversed(self.state.value_stack):
+            kind = getattr(value, "type", "")
+            if kind in ("LPAR", "LSQB", "_CALL_OPEN", "_INDEX_OPEN"):
+                return Span(self.source, value.start_pos, value.end_pos)
+            if kind in ("LBRACE", "BAR"):
+                return None
+        return None
+
+    def _say(self, complaint: Complaint) -> None:
+        self.sink.error(
+            complaint.code,
+            complaint.message,
+            complaint.span,
+            hint=complaint.hint,
+            labels=complaint.labels,
+        )
+
+
+def _start_of(value: Any, otherwise: int) -> int:
+    """Where a value of the parser's stack begins in the text."""
+    if isinstance(value, list):
+        return min((_start_of(v, otherwise) for v in value), default=otherwise)
+    span = getattr(value, "span", None)
+    if span is not None:
+        return span.start
+    start = getattr(value, "start_pos", None)
+    return otherwise if start is None else start
+
+
+class _Builder:
+    """Makes the nodes of the tree; the parser calls the method of each rule that it has read."""
+
+    def __init__(self) -> None:
+        self.source = Source("", "")
+        self.sink = Sink()
+        self.comments: list[tree.Comment] = []
+
+    def begin(self, source: Source, sink: Sink) -> None:
+        self.source, self.sink = source, sink
+        self.comments = []
+
+    def keep_comment(self, token: Any) -> Any:
+        self.comments.append(tree.Comment(self.span(token)))
+        return token
+
+    def span(self, token: Any) -> Span:
+        return Span(self.source, token.start_pos, token.end_pos)
+
+    def between(self, first: Any, last: Any) -> Span:
+        return Span(self.source, first.start_pos, last.end_pos)
+
+    # ── file ───────────────────────────────────────────────────────────────────────────────────
+
+    def start(self, items: list[Any]) -> list[Any]:
+        return items
+
+    def broken(self, children: list[Any]) -> tree.Broken:
+        return tree.Broken(self.span(children[0]))
+
+    def use(self, children: list[Any]) -> tree.Use:
+        keyword, path, *args = children
+        end = args[-1].span.end if args else path.end_pos
+        text = tree.Text(self.span(path), str(path)[1:-1])
+        return tree.Use(Span(self.source, keyword.start_pos, end), text, tuple(args))
+
+    def param(self, children: list[Any]) -> tree.Param:
+        keyword, name, _, value = children
+        span = Span(self.source, keyword.start_pos, value.span.end)
+        return tree.Param(span, tree.Label(self.span(name), str(name)), value)
+
+    def block(self, children: list[Any]) -> tree.Block:
+        keyword, name, *_, body = children
+        formals = next((c for c in children[2:-1] if isinstance(c, list)), [])
+        span = Span(self.source, keyword.start_pos, body.span.end)
+        return tree.Block(span, tree.Label(self.span(name), str(name)), tuple(formals), body)
+
+    def formal_list(self, children: list[Any]) -> list[Any]:
+        return children
+
+    def formal(self, children: list[Any]) -> tree.Formal:
+        name, *default = children
+        value = default[-1] if default else None
+        end = value.span.end if value is not None else name.end_pos
+        return tree.Formal(Span(self.source, name.start_pos, end), str(name), value)
+
+    def network(self, children: list[Any]) -> tree.Network:
+        keyword, *names, body = children
+        name = tree.Label(self.span(names[0]), str(names[0])) if names else None
+        span = Span(self.source, keyword.start_pos, body.span.end)
+        return tree.Network(span, self.span(keyword), name, body)
+
+    def train(self, children: list[Any]) -> tree.Train:
+        keyword, body = children
+        span = Span(self.source, keyword.start_pos, body.span.end)
+        return tree.Train(span, self.span(keyword), body)
+
+    # ── statements ─────────────────────────────────────────────────────────────────────────────
+
+    def body(self, children: list[Any]) -> tree.Body:
+        return tree.Body(self.between(children[0], children[-1]), tuple(children[1:-1]))
+
+    def flow(self, calls: list[Any]) -> tree.Flow:
+        first = calls[0].span
+        return tree.Flow(Span(self.source, first.start, calls[-1].span.end), tuple(calls))
+
+    def call(self, children: list[Any]) -> tree.Call:
+        name: tree.Label = children[0]
+        label = branches = None
+        end = len(children)
+        if end > 1 and type(children[-1]) is tree.Label:
+            end -= 1
+            label = children[end]
+        if end > 1 and type(children[end - 1]) is tuple:
+            end -= 1
+            branches = children[end]
+        last = children[-1]
+        stop = branches[1] if type(last) is tuple else last.span.end
+        return tree.Call(
+            Span(self.source, name.span.start, stop),
+            name.name,
+            name.span,
+            tuple(children[1:end]),
+            branches[0] if branches is not None else None,
+            label,
+        )
+
+    def path(self, names: list[Any]) -> tree.Label:
+        return self._dotted(names)
+
+    def dotted(self, names: list[Any]) -> tree.Label:
+        return self._dotted(names)
+
+    def label(self, children: list[Any]) -> tree.Label:
+        return children[0]
+
+    def _dotted(self, names: list[Any]) -> tree.Label:
+        if len(names) == 1:
+            return tree.Label(self.span(names[0]), str(names[0]))
+        return tree.Label(self.between(names[0], names[-1]), ".".join(names))
+
+    def branches(self, children: list[Any]) -> tuple[tuple[Any, ...], int]:
+        """The branches, and where they end: a call's span must reach it."""
+        return tuple(children[1:-1]), children[-1].end_pos
+
+    def branch(self, children: list[Any]) -> tree.Body:
+        bar, *statements = children
+        end = statements[-1].span.end if statements else bar.end_pos
+        return tree.Body(Span(self.source, bar.start_pos, end), tuple(statements))
+
+    def let(self, children: list[Any]) -> tree.Let:
+        keyword, (names, is_tuple), _, value = children
+        span = Span(self.source, keyword.start_pos, value.span.end)
+        return tree.Let(span, names, is_tuple, value)
+
+    def repeat(self, children: list[Any]) -> tree.Repeat:
+        keyword, count, body = children
+        return tree.Repeat(Span(self.source, keyword.start_pos, body.span.end), count, body)
+
+    def for_(self, children: list[Any]) -> tree.For:
+        keyword, (names, is_tuple), _, items, body = children
+        span = Span(self.source, keyword.start_pos, body.span.end)
+        return tree.For(span, names, is_tuple, items, body)
+
+    def single(self, children: list[Any]) -> tuple[tuple[tree.Label, ...], bool]:
+        return (tree.Label(self.span(children[0]), str(children[0])),), False
+
+    def several(self, children: list[Any]) -> tuple[tuple[tree.Label, ...], bool]:
+        names = [c for c in children if c.type == "NAME"]
+        return tuple(tree.Label(self.span(n), str(n)) for n in names), True
+
+    def if_(self, children: list[Any]) -> tree.If:
+        arms: list[tuple[Any, Any]] = []
+        otherwise = None
+        rest = [c for c in children if getattr(c, "type", "") not in ("IF", "ELSE")]
+        while len(rest) >= 2:
+            arms.append((rest[0], rest[1]))
+            rest = rest[2:]
+        if rest:
+            otherwise = rest[0]
+        last = otherwise if otherwise is not None else arms[-1][1]
+        span = Span(self.source, children[0].start_pos, last.span.end)
+        return tree.If(span, tuple(arms), otherwise)
+
+    def expect(self, children: list[Any]) -> tree.Expect:
+        keyword, *claims = children
+        return tree.Expect(Span(self.source, keyword.start_pos, claims[-1].span.end), tuple(claims))
+
+    def head(self, children: list[Any]) -> tree.Head:
+        keyword, name, body = children
+        span = Span(self.source, keyword.start_pos, body.span.end)
+        return tree.Head(span, tree.Label(self.span(name), str(name)), body)
+
+    # ── arguments and expressions ──────────────────────────────────────────────────────────────
+
+    def placed(self, children: list[Any]) -> tree.Arg:
+        (value,) = children
+        return tree.Arg(value.span, None, value.span, value)
+
+    def named(self, children: list[Any]) -> tree.Arg:
+        name, _, value = children
+        span = Span(self.source, name.start_pos, value.span.end)
+        return tree.Arg(span, str(name), self.span(name), value)
+
+    def expr(self, pieces: list[Any]) -> tree.Expr:
+        if len(pieces) == 1:
+            return pieces[0]
+        row: list[Any] = []
+        for piece in pieces:
+            if hasattr(piece, "start_pos"):
+                operator = Operator(piece)
+                operator.span = self.span(piece)
+                row.append(operator)
+            else:
+                row.append(piece)
+        try:
+            return group(row)
+        except GroupingFault as fault:
+            self.sink.error(fault.code, fault.message, fault.span, hint=fault.hint)
+            operands = [p for p in row if not isinstance(p, Operator)]
+            return operands[0]
+
+    def number(self, children: list[Any]) -> tree.Expr:
+        from cnnspec.syntax.numbers import read_number
+
+        (token,) = children
+        return read_number(str(token), self.span(token), self.sink)
+
+    def text(self, children: list[Any]) -> tree.Text:
+        return tree.Text(self.span(children[0]), str(children[0])[1:-1])
+
+    def ref(self, names: list[Any]) -> tree.Ref:
+        if len(names) == 1:
+            return tree.Ref(self.span(names[0]), str(names[0]))
+        return tree.Ref(self.between(names[0], names[-1]), ".".join(names))
+
+    def invoke(self, children: list[Any]) -> tree.Invoke:
+        name, *arguments, close = children
+        span = self.between(name, close)
+        return tree.Invoke(span, str(name), self.span(name), tuple(arguments))
+
+    def paren(self, children: list[Any]) -> tree.Paren:
+        return tree.Paren(self.between(children[0], children[-1]), children[1])
+
+    def tuple_(self, children: list[Any]) -> tree.Tuple:
+        return tree.Tuple(self.between(children[0], children[-1]), tuple(children[1:-1]), False)
+
+    def list_(self, children: list[Any]) -> tree.Tuple:
+        return tree.Tuple(self.between(children[0], children[-1]), tuple(children[1:-1]), True)
+
+    def index(self, children: list[Any]) -> tree.Index:
+        base, index, close = children
+        return tree.Index(Span(self.source, base.span.start, close.end_pos), base, index)
