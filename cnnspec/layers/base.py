@@ -69,11 +69,14 @@ class Layer(Kind):
     is_view: ClassVar[bool] = False
     """Does it only rename the same numbers (flatten, reshape), taking no memory of its own?"""
 
-    is_global: ClassVar[bool] = False
-    """Does each output see the whole map (fc, global pooling, flatten), ending the receptive field?"""
+    @property
+    def is_global(self) -> bool:
+        """Does each output see the whole map (fc, global pooling), ending the receptive field?"""
+        return False
 
     def shape(self, *xs: Shape) -> Shape:
-        raise NotImplementedError
+        """The shape of the result; `Refusal` where there is none."""
+        raise AssertionError(f"`{self.kind}` has no shape rule")
 
     def weights(self, *xs: Shape) -> Mapping[str, Weight]:
         return {}
@@ -117,6 +120,11 @@ def product(numbers: Sequence[int]) -> int:
     for k in numbers:
         n *= k
     return n
+
+
+def dims(size: int | tuple[int, ...]) -> str:
+    """A size as part of a name: `5`, `5x5`."""
+    return str(size) if isinstance(size, int) else "x".join(str(n) for n in size)
 
 
 def need_map(kind: str, x: Shape, what: str = "a map with channels and at least one axis") -> None:

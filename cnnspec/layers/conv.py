@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from cnnspec.layers.base import Layer, View, Weight, Work, need_map, product
-from cnnspec.layers.window import Padding, Sizes, Window, window
+from cnnspec.layers.base import Layer, View, Weight, Work, dims, need_map, product
+from cnnspec.layers.window import PADDING, Padding, Sizes, Window, window
 from cnnspec.text.diagnostic import Refusal
-from cnnspec.vocab.param import Axes, Choice, Many, OneOf, Whole, axes, choice, flag, of, whole
-from cnnspec.vocab.value import Shape, show
+from cnnspec.vocab.param import Many, Whole, axes, choice, flag, of, whole
+from cnnspec.vocab.value import Shape
 
 INITS = ("he", "xavier", "lecun", "orthogonal", "normal", "zeros", "ones")
-
-PADDING = OneOf(Axes(0), Choice(("same", "valid")))
 
 
 class Conv(Layer):
@@ -43,7 +41,7 @@ class Conv(Layer):
     )
 
     def base_name(self) -> str:
-        return f"conv{self.filters}_{show(self.kernel)}"
+        return f"conv{self.filters}_{dims(self.kernel)}"
 
     def window(self, x: Shape) -> Window:
         return window("conv", x, self.kernel, self.stride, self.pad, self.dilation)
@@ -51,7 +49,7 @@ class Conv(Layer):
     def shape(self, *xs: Shape) -> Shape:
         (x,) = xs
         need_map("conv", x)
-        self._check_groups(x[0])
+        check_groups(x[0], self.filters, self.groups)
         if self.connect is not None:
             self._check_table(self.connect, x[0])
         return (self.filters, *self.window(x).out)
@@ -77,6 +75,12 @@ class Conv(Layer):
     def dropped(self, *xs: Shape) -> Sequence[int]:
         return () if self.pad == "valid" else self.window(xs[0]).dropped
 
+    def keep_hint(self, *xs: Shape) -> str | None:
+        return "pad=valid says that they are left out on purpose"
+
+    def sees_only_padding(self, *xs: Shape) -> bool:
+        return self.window(xs[0]).sees_only_padding
+
     def sums(self, y: Shape, *xs: Shape) -> Sequence[str]:
         (x,) = xs
         w = self.window(x)
@@ -98,17 +102,6 @@ class Conv(Layer):
             return sum(len(row) for row in self.connect)
         return channels // self.groups * self.filters
 
-    def _check_groups(self, channels: int) -> None:
-        for what, n in (("input", channels), ("output", self.filters)):
-            if n % self.groups:
-                divisors = [str(d) for d in range(1, min(n, 4096) + 1) if n % d == 0]
-                raise Refusal(
-                    "indivisible-groups",
-                    f"{n} {what} channels do not split into {self.groups} equal groups",
-                    param="groups",
-                    hint=f"{n} divides by {', '.join(divisors[:12])}",
-                )
-
     def _check_table(self, table: tuple[tuple[int, ...], ...], channels: int) -> None:
         wrong: str | None = None
         if self.groups != 1:
@@ -121,3 +114,16 @@ class Conv(Layer):
             wrong = f"`connect` names input map {highest}; there are maps 0 to {channels - 1}"
         if wrong:
             raise Refusal("wrong-table", wrong, param="connect")
+
+
+def check_groups(inputs: int, outputs: int, groups: int) -> None:
+    """Refuse groups that do not divide the maps that come in and those that go out."""
+    for what, n in (("input", inputs), ("output", outputs)):
+        if n % groups:
+            divisors = [str(d) for d in range(1, min(n, 4096) + 1) if n % d == 0]
+            raise Refusal(
+                "indivisible-groups",
+                f"{n} {what} channels do not split into {groups} equal groups",
+                param="groups",
+                hint=f"{n} divides by {', '.join(divisors[:12])}",
+            )

@@ -16,12 +16,15 @@ class Dense(Layer):
 
     kind = "fc"
     anchors = True
-    is_global = True
     positional = ("units",)
 
     units: int = whole("how many outputs it has")
     bias: bool = flag("adds a trained number to every output", default=True)
     init: str = choice("how the weights start", *INITS, default="he")
+
+    @property
+    def is_global(self) -> bool:
+        return True
 
     def base_name(self) -> str:
         return f"fc{self.units}"
@@ -42,4 +45,7 @@ class Dense(Layer):
         n = xs[0][0]
         bias = " + 1" if self.bias else ""
         total = (n + bool(self.bias)) * self.units
-        return [f"parameters ({n}{bias})·{self.units} = {total:,}", f"macs {n}·{self.units} = {n * self.units:,}"]
+        return [
+            f"parameters ({n}{bias})·{self.units} = {total:,}",
+            f"macs {n}·{self.units} = {n * self.units:,}",
+        ]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from cnnspec.layers.base import View, per_axis
 from cnnspec.text.diagnostic import Refusal
-from cnnspec.vocab.value import Shape, show
+from cnnspec.vocab.param import Axes, Choice, OneOf
+from cnnspec.vocab.value import Shape, show, show_shape
 
 AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
@@ -14,8 +15,25 @@ Padding = Sizes | str
 """A number for all sides, one for each axis, two for each axis (begins, then ends), or a word."""
 
 
+PADDING = OneOf(Axes(0), Choice(("same", "valid")))
+"""The type of a `pad` parameter."""
+
+
 def axis_names(rank: int) -> tuple[str, ...]:
     return AXIS_NAMES.get(rank) or tuple(f"axis {i + 1}" for i in range(rank))
+
+
+def axis_index(x: Shape, axis: str) -> int:
+    """The position in a shape of `channels`, `height`, …; refuses an axis that the map lacks."""
+    names = ["channels", *(axis_names(len(x) - 1) if len(x) > 1 else ())]
+    if axis not in names:
+        raise Refusal(
+            "wrong-axes",
+            f"a map of {show_shape(x)} has no {axis}",
+            param="axis",
+            hint=f"its axes are {', '.join(names)}",
+        )
+    return names.index(axis)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +79,12 @@ class Axis:
         """
         read = (self.out - 1) * self.stride + max(self.extent, self.stride)
         return max(0, self.begin + self.n - read)
+
+    @property
+    def sees_only_padding(self) -> bool:
+        """Does the first or the last window lie wholly in the padding?"""
+        last = (self.out - 1) * self.stride
+        return self.extent <= self.begin or last >= self.begin + self.n
 
     @property
     def view(self) -> View:
@@ -115,6 +139,10 @@ class Window:
         return tuple(a.view for a in self.axes)
 
     @property
+    def sees_only_padding(self) -> bool:
+        return any(a.sees_only_padding for a in self.axes)
+
+    @property
     def dropped(self) -> tuple[int, ...]:
         found = tuple(a.dropped for a in self.axes)
         return found if any(found) else ()
@@ -125,8 +153,7 @@ class Window:
         if len(set(lines)) == 1:
             return lines[:1]
         return [
-            f"{name}: {line}"
-            for name, line in zip(axis_names(len(self.axes)), lines, strict=True)
+            f"{name}: {line}" for name, line in zip(axis_names(len(self.axes)), lines, strict=True)
         ]
 
 

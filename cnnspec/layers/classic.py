@@ -1,0 +1,97 @@
+"""subsampling, rbf: the layers of LeNet-5 (1998) that nobody uses any more."""
+
+from collections.abc import Mapping, Sequence
+
+from cnnspec.layers.base import Layer, View, Weight, Work, need_map, need_vector, product
+from cnnspec.layers.codes import CODES
+from cnnspec.layers.window import Sizes, Window, window
+from cnnspec.text.diagnostic import Refusal
+from cnnspec.vocab.param import axes, whole
+from cnnspec.vocab.value import Shape
+
+
+class Subsampling(Layer):
+    """LeNet-5's trained pooling: the sum of each window times a trained coefficient, plus a
+    trained bias.
+
+    One coefficient and one bias for each map; the stride is the window's size unless given. An
+    activation follows, in the paper the scaled tangent. (LeCun et al., 1998)
+    """
+
+    kind = "subsampling"
+    positional = ("kernel",)
+
+    kernel: Sizes = axes("the window, as in 2x2")
+    stride: Sizes | None = axes("how far the window moves; by default its own size", default=None)
+
+    def window(self, x: Shape) -> Window:
+        stride = self.kernel if self.stride is None else self.stride
+        return window("subsampling", x, self.kernel, stride)
+
+    def shape(self, *xs: Shape) -> Shape:
+        need_map("subsampling", xs[0])
+        return (xs[0][0], *self.window(xs[0]).out)
+
+    def weights(self, *xs: Shape) -> Mapping[str, Weight]:
+        (x,) = xs
+        kernel = product(self.window(x).kernel)
+        # So that it begins as the mean of the window.
+        start = Weight((x[0],), "constant", value=1 / kernel)
+        return {"coefficient": start, "bias": Weight((x[0],), "zeros")}
+
+    def work(self, y: Shape, *xs: Shape) -> Work:
+        return Work(0, (product(self.window(xs[0]).kernel) + 1) * product(y))
+
+    def views(self, y: Shape, *xs: Shape) -> Sequence[View]:
+        return self.window(xs[0]).views
+
+    def dropped(self, *xs: Shape) -> Sequence[int]:
+        return self.window(xs[0]).dropped
+
+    def sums(self, y: Shape, *xs: Shape) -> Sequence[str]:
+        w = self.window(xs[0])
+        kernel = "·".join(map(str, w.kernel))
+        places = "·".join(map(str, y[1:]))
+        connections = self.work(y, *xs).connections
+        return [
+            *w.formulas(),
+            f"parameters (1 + 1)·{y[0]} = {2 * y[0]}",
+            f"connections ({kernel} + 1)·{y[0]}·{places} = {connections:,}",
+        ]
+
+
+class Rbf(Layer):
+    """LeNet-5's output: the squared distance of its 84 inputs to a fixed code for each class.
+
+    The codes are pictures of the digits, 7 by 12, black 1 and white -1, so that similar digits
+    have similar codes. The smallest distance wins. Nothing of it is trained. (LeCun et al., 1998)
+    """
+
+    kind = "rbf"
+    positional = ("units",)
+
+    units: int = whole("how many classes, at most the ten digits", most=len(CODES), default=10)
+
+    def shape(self, *xs: Shape) -> Shape:
+        (x,) = xs
+        need_vector("rbf", x)
+        if x[0] != len(CODES[0]):
+            raise Refusal(
+                "wrong-size",
+                f"a code has 7·12 = {len(CODES[0])} numbers; {x[0]} reach `rbf`",
+                hint=f"put `fc {len(CODES[0])}` before it",
+            )
+        return (self.units,)
+
+    @property
+    def is_global(self) -> bool:
+        return True
+
+    def weights(self, *xs: Shape) -> Mapping[str, Weight]:
+        return {"codes": Weight((self.units, len(CODES[0])), "codes", trained=False)}
+
+    def work(self, y: Shape, *xs: Shape) -> Work:
+        return Work(0, xs[0][0] * self.units)
+
+    def sums(self, y: Shape, *xs: Shape) -> Sequence[str]:
+        return [f"connections {xs[0][0]}·{self.units} = {xs[0][0] * self.units:,}"]

@@ -1,0 +1,74 @@
+"""local: a convolution whose kernel is another one at every place."""
+
+from collections.abc import Mapping, Sequence
+
+from cnnspec.layers.base import Layer, View, Weight, Work, dims, need_map, product
+from cnnspec.layers.conv import INITS
+from cnnspec.layers.window import PADDING, Padding, Sizes, Window, window
+from cnnspec.vocab.param import axes, choice, flag, of, whole
+from cnnspec.vocab.value import Shape
+
+
+class Local(Layer):
+    """A locally connected layer: like `conv`, but every place has kernels and biases of its own.
+
+    It suits pictures in which each place has its meaning, such as aligned faces (DeepFace). The weights are
+    laid out by place: (places, filters, inputs under the window).
+    """
+
+    kind = "local"
+    anchors = True
+    positional = ("filters", "kernel")
+
+    filters: int = whole("how many maps it makes")
+    kernel: Sizes = axes("the window, as in 5x5")
+    stride: Sizes = axes("how far the window moves", default=1)
+    pad: Padding = of(PADDING, "zeros around the map, as for conv", default=0)
+    bias: bool = flag("adds a trained number to every output", default=True)
+    init: str = choice("how the kernels start", *INITS, default="he")
+
+    def base_name(self) -> str:
+        return f"local{self.filters}_{dims(self.kernel)}"
+
+    def window(self, x: Shape) -> Window:
+        return window("local", x, self.kernel, self.stride, self.pad)
+
+    def shape(self, *xs: Shape) -> Shape:
+        need_map("local", xs[0])
+        return (self.filters, *self.window(xs[0]).out)
+
+    def weights(self, *xs: Shape) -> Mapping[str, Weight]:
+        (x,) = xs
+        w = self.window(x)
+        places, inputs = product(w.out), x[0] * product(w.kernel)
+        bias = {"bias": Weight((self.filters, *w.out), "zeros")} if self.bias else {}
+        return {"weight": Weight((places, self.filters, inputs), self.init), **bias}
+
+    def work(self, y: Shape, *xs: Shape) -> Work:
+        macs = self.weights(*xs)["weight"].size
+        return Work(macs, macs + (product(y) if self.bias else 0))
+
+    def views(self, y: Shape, *xs: Shape) -> Sequence[View]:
+        return self.window(xs[0]).views
+
+    def dropped(self, *xs: Shape) -> Sequence[int]:
+        return () if self.pad == "valid" else self.window(xs[0]).dropped
+
+    def keep_hint(self, *xs: Shape) -> str | None:
+        return "pad=valid says that they are left out on purpose"
+
+    def sees_only_padding(self, *xs: Shape) -> bool:
+        return self.window(xs[0]).sees_only_padding
+
+    def sums(self, y: Shape, *xs: Shape) -> Sequence[str]:
+        (x,) = xs
+        w = self.window(x)
+        kernel, places = "·".join(map(str, w.kernel)), "·".join(map(str, y[1:]))
+        bias = " + 1" if self.bias else ""
+        total = sum(t.size for t in self.weights(x).values())
+        macs = self.work(y, x).macs
+        return [
+            *w.formulas(),
+            f"parameters ({kernel}·{x[0]}{bias})·{self.filters}·{places} = {total:,}",
+            f"macs {kernel}·{x[0]}·{self.filters}·{places} = {macs:,}",
+        ]
