@@ -1,11 +1,14 @@
 """What must a layer say about itself?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
 from cnnspec.text.diagnostic import Refusal
 from cnnspec.vocab.kind import Kind
 from cnnspec.vocab.value import Shape, show, show_shape
+
+Sizes = int | tuple[int, ...]
+"""One number for all axes, or one for each."""
 
 
 class Weight(NamedTuple):
@@ -71,7 +74,8 @@ class Layer(Kind):
 
     @property
     def is_global(self) -> bool:
-        """Does each output see the whole map (fc, global pooling), ending the receptive field?"""
+        """Does it end the receptive field: each output sees the whole map (fc, global pooling), or
+        has no place on it any more (flatten)?"""
         return False
 
     def shape(self, *xs: Shape) -> Shape:
@@ -122,7 +126,12 @@ def product(numbers: Sequence[int]) -> int:
     return n
 
 
-def dims(size: int | tuple[int, ...]) -> str:
+def times(numbers: Iterable[int]) -> str:
+    """The factors of a product as on a slide: `5·5·6`."""
+    return "·".join(f"{n:,}" for n in numbers)
+
+
+def dims(size: Sizes) -> str:
     """A size as part of a name: `5`, `5x5`."""
     return str(size) if isinstance(size, int) else "x".join(str(n) for n in size)
 
@@ -133,7 +142,7 @@ def need_map(kind: str, x: Shape, what: str = "a map with channels and at least 
         raise Refusal(
             "wrong-rank",
             f"`{kind}` takes {what}; a flat vector of {x[0]} reaches it",
-            hint="put it before `flatten` or `fc`",
+            hint="put it before `flatten` and `fc`, or make a map of the vector with `reshape`",
         )
 
 
@@ -143,28 +152,45 @@ def need_vector(kind: str, x: Shape) -> None:
         raise Refusal(
             "flatten-missing",
             f"`{kind}` takes a flat vector; a map of {show_shape(x)} reaches it",
-            hint=f"put `flatten` before it: {'·'.join(str(n) for n in x)} = {product(x)}",
+            hint=f"put `flatten` before it: {times(x)} = {product(x):,}",
         )
 
 
-def per_axis(value: int | tuple[int, ...], rank: int, param: str, kind: str) -> tuple[int, ...]:
+def per_axis(value: Sizes, rank: int, param: str, kind: str) -> tuple[int, ...]:
     """One number for each spatial axis, from one for all or one each."""
     if isinstance(value, int):
         return (value,) * rank
     if len(value) != rank:
-        raise Refusal(
-            "wrong-axes",
-            f"`{param}` of `{kind}` has {_numbers(len(value))}, {show(value)}; "
-            f"the map has {_axes(rank)}",
-            param=param,
-            hint=f"write {'x'.join([str(value[0])] * rank)}, or one number for all axes",
-        )
+        like = f"{dims((value[0],) * rank)}, or " if rank > 1 else ""
+        raise _wrong_axes(value, rank, param, kind, f"write {like}one number for all axes")
     return value
 
 
-def _numbers(n: int) -> str:
-    return "one number" if n == 1 else f"{n} numbers"
+def per_side(
+    value: Sizes, rank: int, param: str, kind: str
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """What is at the beginning and at the end of each axis: from one number for all sides, one for
+    each axis, or all begins and then all ends."""
+    if isinstance(value, tuple) and len(value) == 2 * rank:
+        return value[:rank], value[rank:]
+    if isinstance(value, tuple) and len(value) != rank:
+        each = f"{rank} (one for each axis) or " if rank > 1 else ""
+        hint = f"write one number, {each}{2 * rank} (begins, then ends)"
+        raise _wrong_axes(value, rank, param, kind, hint)
+    both = per_axis(value, rank, param, kind)
+    return both, both
 
 
-def _axes(n: int) -> str:
-    return "one axis" if n == 1 else f"{n} axes"
+def _wrong_axes(value: tuple[int, ...], rank: int, param: str, kind: str, hint: str) -> Refusal:
+    return Refusal(
+        "wrong-axes",
+        f"`{param}` of `{kind}` has {count(len(value), 'number')}, {show(value)}; "
+        f"the map has {count(rank, 'axis', 'axes')}",
+        param=param,
+        hint=hint,
+    )
+
+
+def count(n: int, one: str, many: str | None = None) -> str:
+    """`one axis`, `2 axes`."""
+    return f"one {one}" if n == 1 else f"{n} {many or one + 's'}"

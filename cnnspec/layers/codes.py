@@ -1,6 +1,8 @@
-"""What are the targets of the digits in `rbf`? Pictures of 7 by 12, drawn for this table in the
-manner of
-the paper's; they are not the paper's own."""
+"""What are the targets of the digits in `rbf`?
+
+Pictures of 7 by 12, drawn for this table in the manner of the paper's; they are not the paper's
+own.
+"""
 
 _DRAWN = """
 .#####.  ...#...  .#####.  .#####.  ....##.  #######  ..####.  #######  .#####.  .#####.

@@ -69,12 +69,12 @@ class Deconv(Layer):
         ):
             out = (n - 1) * stride - begin - end + extent + extra
             if out < 1:
+                sum_ = f"({n} - 1)·{stride} - {begin} - {end} + {extent} + {extra}"
                 raise Refusal(
                     "kernel-too-large",
-                   
-                   
-                    f"the {name} would be ({n} - 1)·{stride} - {begin} - {end} + {extent} +
-                    {extra} " f"= {out}", param="pad", hint="take off less of the border",
+                    f"the {name} would be {sum_} = {out}",
+                    param="pad",
+                    hint="take off less of the border",
                 )
             if self.was_given("output_pad") and extra >= max(stride, 2):
                 raise Refusal(

@@ -3,17 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cnnspec.layers.base import View, per_axis
+from cnnspec.layers.base import Sizes, View, per_axis, per_side
 from cnnspec.text.diagnostic import Refusal
 from cnnspec.vocab.param import Axes, Choice, OneOf
 from cnnspec.vocab.value import Shape, show, show_shape
 
 AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
-Sizes = int | tuple[int, ...]
 Padding = Sizes | str
 """A number for all sides, one for each axis, two for each axis (begins, then ends), or a word."""
-
 
 PADDING = OneOf(Axes(0), Choice(("same", "valid")))
 """The type of a `pad` parameter."""
@@ -25,13 +23,15 @@ def axis_names(rank: int) -> tuple[str, ...]:
 
 def axis_index(x: Shape, axis: str) -> int:
     """The position in a shape of `channels`, `height`, …; refuses an axis that the map lacks."""
-    names = ["channels", *(axis_names(len(x) - 1) if len(x) > 1 else ())]
+    names = ("channels", *axis_names(len(x) - 1))
     if axis not in names:
         raise Refusal(
             "wrong-axes",
-            f"a map of {show_shape(x)} has no {axis}",
+            f"a map of {show_shape(x)} has no {axis}"
+            if len(x) > 1
+            else f"a flat vector has no {axis}",
             param="axis",
-            hint=f"its axes are {', '.join(names)}",
+            hint=f"its axes are {', '.join(names)}" if len(x) > 1 else "its axis is channels",
         )
     return names.index(axis)
 
@@ -99,11 +99,8 @@ class Axis:
         quotient = f"({self.n} - {kernel} + {pads})/{self.stride}"
         if self.room % self.stride:
             quotient = f"⌈{quotient}⌉" if self.ceil else f"⌊{quotient}⌋"
-        last = (
-            " - 1"
-            if self.ceil and self.out <= self.room // self.stride + (self.room % self.stride > 0)
-            else ""
-        )
+        steps = -(-self.room // self.stride) if self.ceil else self.room // self.stride
+        last = " - 1" if self.out == steps else ""
         return f"{quotient} + 1{last} = {self.out}"
 
 
@@ -149,12 +146,20 @@ class Window:
 
     def formulas(self) -> list[str]:
         """One line where all axes go alike, otherwise one for each, named."""
-        lines = [a.formula() for a in self.axes]
-        if len(set(lines)) == 1:
-            return lines[:1]
-        return [
-            f"{name}: {line}" for name, line in zip(axis_names(len(self.axes)), lines, strict=True)
-        ]
+        return by_axis([a.formula() for a in self.axes])
+
+    def crop_hint(self) -> str:
+        """What takes off the pixels that no window reads: nothing else changes by it."""
+        ends = (*(0 for _ in self.axes), *(a.dropped for a in self.axes))
+        return f"`crop {show(ends)}` before it takes them off on purpose"
+
+
+def by_axis(lines: Sequence[str]) -> list[str]:
+    """Lines about the axes of a map: one for all where they are alike, otherwise each named."""
+    if len(set(lines)) == 1:
+        return list(lines[:1])
+    names = axis_names(len(lines))
+    return [f"{name}: {line}" for name, line in zip(names, lines, strict=True)]
 
 
 def window(
@@ -167,7 +172,7 @@ def window(
     *,
     ceil: bool = False,
 ) -> Window:
-    """The window over map `x`; refuses one that does not fit inside the padded map."""
+    """The window over map `x`; refuses one that finds no place on the padded map."""
     rank = len(x) - 1
     kernels = per_axis(kernel, rank, "kernel", kind)
     strides = per_axis(stride, rank, "stride", kind)
@@ -178,36 +183,35 @@ def window(
         Axis(*values, ceil)
         for values in zip(x[1:], kernels, strides, dilations, begins, ends, strict=True)
     )
-    for name, axis in zip(axis_names(rank), axes, strict=True):
-        if axis.room < 0:
-            _refuse_large(kind, name, axis)
+    for i, axis in enumerate(axes):
+        # Rounded up, a window may hang over the end and still have its place.
+        if axis.out < 1:
+            _refuse_large(kind, axis_names(rank)[i], axis)
     return Window(axes)
+
+
+def keep_hint(pad: Padding, w: Window) -> str:
+    """How a convolution reads the pixels that its window drops, or says that it does not want to."""
+    # As many windows as strides begin inside the map leave nothing at its end.
+    on_purpose = (
+        "pad=valid leaves them out on purpose" if not any(w.pads) else w.crop_hint()
+    )
+    return f"pad=same reads them; {on_purpose}" if pad != "same" else on_purpose
 
 
 def _pads(
     kind: str, pad: Padding, sizes: Sequence[int], extents: Sequence[int], strides: Sequence[int]
 ) -> tuple[Sequence[int], Sequence[int]]:
-    rank = len(sizes)
+    if not isinstance(pad, str):
+        return per_side(pad, len(sizes), "pad", kind)
     if pad == "valid":
-        return (0,) * rank, (0,) * rank
-    if pad == "same":
-        # As many outputs as strides begin inside the map; an odd pixel goes to the end.
-        totals = [
-            max(0, (-(-n // s) - 1) * s + e - n)
-            for n, e, s in zip(sizes, extents, strides, strict=True)
-        ]
-        return [t // 2 for t in totals], [t - t // 2 for t in totals]
-    if isinstance(pad, tuple) and len(pad) == 2 * rank:
-        return pad[:rank], pad[rank:]
-    if isinstance(pad, str) or (isinstance(pad, tuple) and len(pad) != rank):
-        raise Refusal(
-            "wrong-axes",
-            f"`pad` of `{kind}` is {show(pad)}; the map has {rank} axes",
-            param="pad",
-            hint=f"write one number, {rank} (one for each axis) or {2 * rank} (begins, then ends)",
-        )
-    both = per_axis(pad, rank, "pad", kind)
-    return both, both
+        return (0,) * len(sizes), (0,) * len(sizes)
+    # As many outputs as strides begin inside the map; an odd pixel goes to the end.
+    totals = [
+        max(0, (-(-n // s) - 1) * s + e - n)
+        for n, e, s in zip(sizes, extents, strides, strict=True)
+    ]
+    return [t // 2 for t in totals], [t - t // 2 for t in totals]
 
 
 def _refuse_large(kind: str, name: str, axis: Axis) -> None:
@@ -224,6 +228,6 @@ def _refuse_large(kind: str, name: str, axis: Axis) -> None:
         "kernel-too-large",
         f"a {kernel} is larger than the padded {name} of {pads} = {axis.padded}",
         param="kernel",
-        notes=[f"the size would be {steps} = {axis.room // axis.stride + 1}"],
+        notes=[f"the size would be {steps}, {axis.out} rounded"],
         hint=f"pad={need} or a kernel of at most {fits} fits",
     )

@@ -19,6 +19,7 @@ LARGEST = 10**15
 LONGEST = 100_000
 """The longest list that an expression may make."""
 
+
 @dataclass(frozen=True, slots=True)
 class Fault(Exception):
     """A computation that has no answer."""

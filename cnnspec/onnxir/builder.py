@@ -58,7 +58,11 @@ class Builder:
         return value
 
     def split(
-        self, op: str, *inputs: Value | None, results: Sequence[Value], **attributes: Attribute | None
+        self,
+        op: str,
+        *inputs: Value | None,
+        results: Sequence[Value],
+        **attributes: Attribute | None,
     ) -> Sequence[Value]:
         """One node with several results, named `path/part` by their values' names."""
         named = [Value(self._name(v.name), v.shape, v.dtype) for v in results]
@@ -89,7 +93,9 @@ class Builder:
         """A constant vector of whole numbers, such as a shape."""
         return self._constant(part, tuple(numbers), (len(numbers),), "int64")
 
-    def floats(self, part: str, numbers: Sequence[float], shape: tuple[int, ...] | None = None) -> Value:
+    def floats(
+        self, part: str, numbers: Sequence[float], shape: tuple[int, ...] | None = None
+    ) -> Value:
         """A constant tensor; a vector where no shape is given."""
         return self._constant(part, tuple(numbers), shape or (len(numbers),), "float")
 

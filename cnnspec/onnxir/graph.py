@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-DType = Literal[
-    "float", "float16", "double", "int8", "uint8", "int32", "int64", "bool", "string"
-]
+DType = Literal["float", "float16", "double", "int8", "uint8", "int32", "int64", "bool", "string"]
 Dims = tuple[int | str, ...]
 """Sizes of a value; a word is a symbolic size, such as the batch."""
 
@@ -86,7 +84,9 @@ class Model:
         made = {v.name for v in self.inputs} | set(self.tensors)
         for node in self.nodes:
             for name in node.inputs:
-                assert not name or name in made, f"`{node.name}` takes `{name}`, which nothing makes"
+                assert not name or name in made, (
+                    f"`{node.name}` takes `{name}`, which nothing makes"
+                )
             for name in node.outputs:
                 assert name not in made, f"`{name}` is made twice"
                 assert name in self.values, f"`{name}` has no shape"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from keyword import iskeyword
-from typing import ClassVar, Self
+from typing import ClassVar, Self, cast
 
 from cnnspec.vocab.param import Param
 from cnnspec.vocab.value import show
@@ -65,6 +65,16 @@ def _attribute(param: str) -> str:
 
 
 def _show_argument(value: object) -> str:
-    text = show(value)
+    text = _exact(value)
     # `conv 8 -1` would read as a subtraction.
     return f"({text})" if text.startswith("-") else text
+
+
+def _exact(value: object) -> str:
+    """As `show`, but numbers in full: 1/255 written and read again is the same number."""
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, tuple) and any(type(v) is not int for v in value):  # pyright: ignore[reportUnknownVariableType]
+        items = cast("tuple[object, ...]", value)
+        return f"({', '.join(_exact(v) for v in items)}{',' if len(items) == 1 else ''})"
+    return show(value)

@@ -155,9 +155,10 @@ class Choice:
         return listing(self.words)
 
     def read(self, value: object) -> str:
+        # It stays a word, so that the call can be written again as it was.
         if not isinstance(value, Word) or value not in self.words:
             raise Mismatch
-        return str(value)
+        return value
 
 
 @dataclass(frozen=True, slots=True)

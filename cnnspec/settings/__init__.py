@@ -1,0 +1,1 @@
+"""The vocabulary of training: the words of `train { … }` and what they come to."""
