@@ -126,6 +126,12 @@ def product(numbers: Sequence[int]) -> int:
     return n
 
 
+def divisors(n: int, most: int = 12) -> str:
+    """The smallest numbers that divide `n`, as a list to read."""
+    found = [d for d in range(1, min(n, 4096) + 1) if n % d == 0][:most]
+    return ", ".join(map(str, found))
+
+
 def times(numbers: Iterable[int]) -> str:
     """The factors of a product as on a slide: `5·5·6`."""
     return "·".join(f"{n:,}" for n in numbers)
@@ -153,6 +159,16 @@ def need_vector(kind: str, x: Shape) -> None:
             "flatten-missing",
             f"`{kind}` takes a flat vector; a map of {show_shape(x)} reaches it",
             hint=f"put `flatten` before it: {times(x)} = {product(x):,}",
+        )
+
+
+def need_rank(what: str, x: Shape, param: str) -> None:
+    """Refuse maps of more axes than anything can be done with."""
+    if len(x) > 4:
+        raise Refusal(
+            "wrong-rank",
+            f"{what} has channels and at most three axes; {show_shape(x)} has {len(x) - 1} axes",
+            param=param,
         )
 
 

@@ -2,8 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 
-from cnnspec.layers.base import Layer, View, Weight, Work, dims, need_map, product
-from cnnspec.layers.window import PADDING, Padding, Sizes, Window, window
+from cnnspec.layers.base import (
+    Layer,
+    Sizes,
+    View,
+    Weight,
+    Work,
+    dims,
+    divisors,
+    need_map,
+    product,
+    times,
+)
+from cnnspec.layers.window import PADDING, Padding, Window, keep_hint, window
 from cnnspec.text.diagnostic import Refusal
 from cnnspec.vocab.param import Many, Whole, axes, choice, flag, of, whole
 from cnnspec.vocab.value import Shape
@@ -15,9 +26,10 @@ class Conv(Layer):
     """A convolution: every output map is a kernel slid over all input maps, plus a bias.
 
     What frameworks call convolution is cross-correlation: the kernel is not turned by 180 degrees.
-    Input channels are inferred. `pad=same` keeps the size (rounded up) for stride 1.
-    `groups=in.channels` makes it depthwise. `connect` lists for each output map the input maps that
-    it reads, counted from 0, as in the third layer of LeNet-5.
+    Input channels are inferred. A map of n pixels becomes one of ⌊(n - kernel + 2·pad)/stride⌋ + 1;
+    `pad=same` keeps the size (divided by the stride and rounded up). `groups=in.channels` makes it
+    depthwise. `connect` lists for each output map the input maps that it reads, counted from 0, as
+    in the third layer of LeNet-5; then there is one kernel for each pair in the list.
     """
 
     kind = "conv"
@@ -76,7 +88,7 @@ class Conv(Layer):
         return () if self.pad == "valid" else self.window(xs[0]).dropped
 
     def keep_hint(self, *xs: Shape) -> str | None:
-        return "pad=valid says that they are left out on purpose"
+        return keep_hint(self.pad, self.window(xs[0]))
 
     def sees_only_padding(self, *xs: Shape) -> bool:
         return self.window(xs[0]).sees_only_padding
@@ -84,7 +96,7 @@ class Conv(Layer):
     def sums(self, y: Shape, *xs: Shape) -> Sequence[str]:
         (x,) = xs
         w = self.window(x)
-        kernel = "·".join(str(k) for k in w.kernel)
+        kernel = times(w.kernel)
         bias = " + 1" if self.bias else ""
         total = sum(t.size for t in self.weights(x).values())
         if self.connect is not None:
@@ -92,8 +104,7 @@ class Conv(Layer):
             parameters = f"{kernel}·{self._pairs(x[0])}{bias} = {total:,}"
         else:
             parameters = f"({kernel}·{x[0] // self.groups}{bias})·{self.filters} = {total:,}"
-        places = "·".join(str(n) for n in y[1:])
-        macs = f"{kernel}·{self._pairs(x[0]):,}·{places} = {self.work(y, x).macs:,}"
+        macs = f"{kernel}·{self._pairs(x[0]):,}·{times(y[1:])} = {self.work(y, x).macs:,}"
         return [*w.formulas(), f"parameters {parameters}", f"macs {macs}"]
 
     def _pairs(self, channels: int) -> int:
@@ -120,10 +131,9 @@ def check_groups(inputs: int, outputs: int, groups: int) -> None:
     """Refuse groups that do not divide the maps that come in and those that go out."""
     for what, n in (("input", inputs), ("output", outputs)):
         if n % groups:
-            divisors = [str(d) for d in range(1, min(n, 4096) + 1) if n % d == 0]
             raise Refusal(
                 "indivisible-groups",
                 f"{n} {what} channels do not split into {groups} equal groups",
                 param="groups",
-                hint=f"{n} divides by {', '.join(divisors[:12])}",
+                hint=f"{n} divides by {divisors(n)}",
             )

@@ -1,20 +1,78 @@
 """deconv: a transposed convolution, which makes maps larger."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import gcd
 
-from cnnspec.layers.base import Layer, View, Weight, Work, dims, need_map, per_axis, product
+from cnnspec.layers.base import (
+    Layer,
+    Sizes,
+    View,
+    Weight,
+    Work,
+    dims,
+    need_map,
+    per_axis,
+    per_side,
+    product,
+    times,
+)
 from cnnspec.layers.conv import INITS, check_groups
-from cnnspec.layers.window import PADDING, Padding, Sizes, axis_names
+from cnnspec.layers.window import PADDING, Padding, axis_names, by_axis
 from cnnspec.text.diagnostic import Refusal
 from cnnspec.vocab.param import axes, choice, flag, of, whole
-from cnnspec.vocab.value import Shape, show
+from cnnspec.vocab.value import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How the kernels of a transposed convolution spread along one axis of `n` pixels."""
+
+    n: int
+    kernel: int
+    stride: int
+    dilation: int
+    begin: int
+    end: int
+    extra: int
+    """Pixels added at the end of the output."""
+
+    @property
+    def extent(self) -> int:
+        """From the first to the last pixel that a kernel covers."""
+        return self.dilation * (self.kernel - 1) + 1
+
+    @property
+    def out(self) -> int:
+        return (self.n - 1) * self.stride - self.begin - self.end + self.extent + self.extra
+
+    @property
+    def view(self) -> View:
+        # Output pixel o is reached from input pixel i by tap t where o + begin = i·stride + t·dilation.
+        # Taps that share an o lie stride/gcd(stride, dilation) apart, and the farthest apart of them
+        # come from the input pixels farthest apart.
+        apart = self.stride // gcd(self.stride, self.dilation)
+        taps = (self.kernel - 1) // apart * apart
+        start = -((self.extent - 1 - self.begin) // self.stride)
+        return View(taps * self.dilation // self.stride + 1, 1 / self.stride, start)
+
+    def formula(self) -> str:
+        """`(14 - 1)·2 - 2·0 + 2 = 28`."""
+        kernel = (
+            str(self.extent) if self.dilation == 1 else f"({self.dilation}·{self.kernel - 1} + 1)"
+        )
+        pads = f"2·{self.begin}" if self.begin == self.end else f"{self.begin} - {self.end}"
+        extra = f" + {self.extra}" if self.extra else ""
+        return f"({self.n} - 1)·{self.stride} - {pads} + {kernel}{extra} = {self.out}"
 
 
 class Deconv(Layer):
     """A transposed convolution: every input pixel puts a kernel, weighted, onto the output map.
 
-    The size grows to (n - 1)·stride - 2·pad + kernel + output_pad; `pad=same` gives n·stride. It
-    is the gradient of a convolution with respect to its input, used to enlarge maps again.
+    The size grows from n to (n - 1)·stride - 2·pad + kernel + output_pad; `pad=same` gives n·stride.
+    It is the gradient of a convolution with respect to its input, and serves to enlarge maps again:
+    `deconv 64 2x2 stride=2` doubles them. Where the stride does not divide the kernel, some pixels
+    are reached by more kernels than others, which shows as a checkerboard.
     """
 
     kind = "deconv"
@@ -34,56 +92,26 @@ class Deconv(Layer):
     def base_name(self) -> str:
         return f"deconv{self.filters}_{dims(self.kernel)}"
 
-    def geometry(self, x: Shape) -> list[tuple[int, int, int, int, int, int]]:
-        """For each axis: size, kernel extent, stride, begin, end, output_pad."""
+    def spreads(self, x: Shape) -> list[Spread]:
+        """One for each spatial axis."""
         rank = len(x) - 1
         kernels = per_axis(self.kernel, rank, "kernel", "deconv")
         strides = per_axis(self.stride, rank, "stride", "deconv")
         dilations = per_axis(self.dilation, rank, "dilation", "deconv")
         extras = per_axis(self.output_pad, rank, "output_pad", "deconv")
-        found: list[tuple[int, int, int, int, int, int]] = []
-        pads = None if isinstance(self.pad, str) else self._pads(self.pad, rank)
-        for i, n in enumerate(x[1:]):
-            extent = dilations[i] * (kernels[i] - 1) + 1
-            if pads is not None:
-                begin, end = pads[0][i], pads[1][i]
-            elif self.pad == "same":
-                # n·stride pixels: what the kernel adds beyond that is cut, the odd one at the end.
-                surplus = extent - strides[i]
-                begin, end = max(surplus, 0) // 2, max(surplus, 0) - max(surplus, 0) // 2
-            else:
-                begin = end = 0
-            extra = extras[i]
-            if self.pad == "same":
-                extra += max(strides[i] - extent, 0)
-            found.append((n, extent, strides[i], begin, end, extra))
-        return found
+        begins, ends = per_side(0 if isinstance(self.pad, str) else self.pad, rank, "pad", "deconv")
+        columns = zip(x[1:], kernels, strides, dilations, begins, ends, extras, strict=True)
+        plain = [Spread(*values) for values in columns]
+        return [_same(s) for s in plain] if self.pad == "same" else plain
 
     def shape(self, *xs: Shape) -> Shape:
         (x,) = xs
         need_map("deconv", x)
         check_groups(x[0], self.filters, self.groups)
-        sizes: list[int] = []
-        for name, (n, extent, stride, begin, end, extra) in zip(
-            axis_names(len(x) - 1), self.geometry(x), strict=True
-        ):
-            out = (n - 1) * stride - begin - end + extent + extra
-            if out < 1:
-                sum_ = f"({n} - 1)·{stride} - {begin} - {end} + {extent} + {extra}"
-                raise Refusal(
-                    "kernel-too-large",
-                    f"the {name} would be {sum_} = {out}",
-                    param="pad",
-                    hint="take off less of the border",
-                )
-            if self.was_given("output_pad") and extra >= max(stride, 2):
-                raise Refusal(
-                    "wrong-argument",
-                    f"an output_pad of {extra} is not less than the stride of {stride}",
-                    param="output_pad",
-                )
-            sizes.append(out)
-        return (self.filters, *sizes)
+        spreads = self.spreads(x)
+        for name, spread in zip(axis_names(len(spreads)), spreads, strict=True):
+            self._check(name, spread)
+        return (self.filters, *(s.out for s in spreads))
 
     def weights(self, *xs: Shape) -> Mapping[str, Weight]:
         (x,) = xs
@@ -97,44 +125,57 @@ class Deconv(Layer):
         return Work(macs, macs + (product(y) if self.bias else 0))
 
     def views(self, y: Shape, *xs: Shape) -> Sequence[View]:
-        # An output pixel is reached from every input pixel whose kernel covers it.
-        return tuple(
-            View(-(-extent // stride), 1 / stride, -((extent - 1 - begin) // stride))
-            for _, extent, stride, begin, _, _ in self.geometry(xs[0])
-        )
+        return tuple(s.view for s in self.spreads(xs[0]))
 
     def sums(self, y: Shape, *xs: Shape) -> Sequence[str]:
         (x,) = xs
-        lines = [
-            f"({n} - 1)·{s} - {b} - {e} + {k}" + (f" + {extra}" if extra else "") + f" = {out}"
-            for (n, k, s, b, e, extra), out in zip(self.geometry(x), y[1:], strict=True)
-        ]
-        if len(set(lines)) > 1:
-            names = axis_names(len(x) - 1)
-            lines = [f"{name}: {line}" for name, line in zip(names, lines, strict=True)]
-        else:
-            lines = lines[:1]
         weights = self.weights(x)
-        kernel = "·".join(str(k) for k in weights["weight"].shape[2:])
+        factors = f"{times(weights['weight'].shape[2:])}·{x[0]}·{self.filters // self.groups}"
         bias = f" + {self.filters}" if self.bias else ""
         total = sum(w.size for w in weights.values())
-        places = "·".join(str(n) for n in x[1:])
-        macs = self.work(y, x).macs
         return [
-            *lines,
-            f"parameters {kernel}·{x[0]}·{self.filters // self.groups}{bias} = {total:,}",
-            f"macs {kernel}·{x[0]}·{self.filters // self.groups}·{places} = {macs:,}",
+            *by_axis([s.formula() for s in self.spreads(x)]),
+            f"parameters {factors}{bias} = {total:,}",
+            f"macs {factors}·{times(x[1:])} = {self.work(y, x).macs:,}",
         ]
 
-    def _pads(self, pad: Sizes, rank: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        if isinstance(pad, tuple) and len(pad) == 2 * rank:
-            return pad[:rank], pad[rank:]
-        if isinstance(pad, tuple) and len(pad) != rank:
+    def _check(self, name: str, spread: Spread) -> None:
+        if self.pad == "same" and self.was_given("output_pad"):
             raise Refusal(
-                "wrong-axes",
-                f"`pad` of `deconv` is {show(pad)}; the map has {rank} axes",
-                param="pad",
-                hint=f"write one number, {rank} (one for each axis) or {2 * rank}",
+                "extra-argument",
+                "`pad=same` settles the size; `output_pad` has nothing to add",
+                param="output_pad",
             )
-        both = per_axis(pad, rank, "pad", "deconv")
-        return both, both
+        # More than that no kernel reaches, and runtimes refuse it.
+        most = max(spread.stride, spread.dilation) - 1
+        if spread.extra > most:
+            raise Refusal(
+                "wrong-size",
+                f"an output_pad of {spread.extra} is not smaller than the stride of "
+                f"{spread.stride}"
+                + (f" or the dilation of {spread.dilation}" if spread.dilation > 1 else ""),
+                param="output_pad",
+                hint=f"at most {most} can be added",
+            )
+        if spread.out < 1:
+            raise Refusal(
+                "wrong-size",
+                f"the padding takes all of the {name}: {spread.formula()}",
+                param="pad",
+                hint=f"at most {spread.out + spread.begin + spread.end - 1} pixels can be taken off",
+            )
+
+
+def _same(spread: Spread) -> Spread:
+    """The padding that makes the output stride times as long; an odd pixel goes to the end."""
+    surplus = spread.extent - spread.stride
+    off = max(surplus, 0)
+    return Spread(
+        spread.n,
+        spread.kernel,
+        spread.stride,
+        spread.dilation,
+        off // 2,
+        off - off // 2,
+        max(-surplus, 0),
+    )

@@ -1,10 +1,10 @@
-"""local: a convolution whose kernel is another one at every place."""
+"""local: a convolution whose kernels are others at every place."""
 
 from collections.abc import Mapping, Sequence
 
-from cnnspec.layers.base import Layer, View, Weight, Work, dims, need_map, product
+from cnnspec.layers.base import Layer, Sizes, View, Weight, Work, dims, need_map, product, times
 from cnnspec.layers.conv import INITS
-from cnnspec.layers.window import PADDING, Padding, Sizes, Window, window
+from cnnspec.layers.window import PADDING, Padding, Window, keep_hint, window
 from cnnspec.vocab.param import axes, choice, flag, of, whole
 from cnnspec.vocab.value import Shape
 
@@ -12,8 +12,10 @@ from cnnspec.vocab.value import Shape
 class Local(Layer):
     """A locally connected layer: like `conv`, but every place has kernels and biases of its own.
 
-    It suits pictures in which each place has its meaning, such as aligned faces (DeepFace). The weights are
-    laid out by place: (places, filters, inputs under the window).
+    It suits pictures in which each place has its own meaning, such as aligned faces (DeepFace), and
+    has as many times the parameters of a convolution as its output has places. The weights are kept
+    place by place, row after row: (places, filters, numbers under the window), the last in the order
+    of a convolution's kernel. There is one bias for each output place and map.
     """
 
     kind = "local"
@@ -55,7 +57,7 @@ class Local(Layer):
         return () if self.pad == "valid" else self.window(xs[0]).dropped
 
     def keep_hint(self, *xs: Shape) -> str | None:
-        return "pad=valid says that they are left out on purpose"
+        return keep_hint(self.pad, self.window(xs[0]))
 
     def sees_only_padding(self, *xs: Shape) -> bool:
         return self.window(xs[0]).sees_only_padding
@@ -63,12 +65,11 @@ class Local(Layer):
     def sums(self, y: Shape, *xs: Shape) -> Sequence[str]:
         (x,) = xs
         w = self.window(x)
-        kernel, places = "·".join(map(str, w.kernel)), "·".join(map(str, y[1:]))
+        kernel, places = times(w.kernel), times(y[1:])
         bias = " + 1" if self.bias else ""
         total = sum(t.size for t in self.weights(x).values())
-        macs = self.work(y, x).macs
         return [
             *w.formulas(),
             f"parameters ({kernel}·{x[0]}{bias})·{self.filters}·{places} = {total:,}",
-            f"macs {kernel}·{x[0]}·{self.filters}·{places} = {macs:,}",
+            f"macs {kernel}·{x[0]}·{self.filters}·{places} = {self.work(y, x).macs:,}",
         ]

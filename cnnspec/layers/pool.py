@@ -1,12 +1,13 @@
 """maxpool, avgpool, lppool: one number for each window of each map."""
 
 from collections.abc import Sequence
+from math import gcd
 
-from cnnspec.layers.base import Layer, View, Work, need_map, product
-from cnnspec.layers.window import PADDING, Padding, Sizes, Window, axis_names, window
+from cnnspec.layers.base import Layer, Sizes, View, Work, need_map, per_axis, product, times
+from cnnspec.layers.window import PADDING, Padding, Window, axis_names, by_axis, window
 from cnnspec.text.diagnostic import Refusal
 from cnnspec.vocab.param import Axes, Choice, OneOf, axes, flag, number, of
-from cnnspec.vocab.value import Shape
+from cnnspec.vocab.value import Shape, show_shape
 
 
 class Pool(Layer):
@@ -18,128 +19,145 @@ class Pool(Layer):
         OneOf(Axes(), Choice(("global",))), "the window, as in 2x2, or global", default=None
     )
     stride: Sizes | None = axes("how far the window moves; by default its own size", default=None)
-    pad: Padding = of(PADDING, "a border that counts for nothing, as for conv", default=0)
+    pad: Padding = of(PADDING, "a border around the map, as for conv", default=0)
     ceil: bool = flag("rounds the number of windows up instead of down", default=False)
     to: Sizes | None = axes("how many windows there shall be, as in 7x7 (adaptive)", default=None)
 
     @property
-    def is_adaptive(self) -> bool:
-        return self.to is not None
-
-    @property
     def is_global(self) -> bool:
-        return self.kernel == "global"
+        # A pool to 1, or 1x1, is a global one by another name.
+        one = self.to == 1 or (isinstance(self.to, tuple) and product(self.to) == 1)
+        return one or self.kernel == "global"
 
     def window(self, x: Shape) -> Window:
-        """The window, also of a global pool; of an adaptive one where its windows are alike."""
-        if self.is_global:
-            return window(self.kind, x, x[1:], 1, 0)
-        if self.to is not None:
-            steps = [n // m for n, m in zip(x[1:], self.targets(x), strict=True)]
-            return window(self.kind, x, tuple(steps), tuple(steps), 0)
-        assert isinstance(self.kernel, int | tuple)
+        """The window over a map, also where it is the whole map."""
+        if self.kernel == "global":
+            return window(self.kind, x, x[1:])
+        assert isinstance(self.kernel, int | tuple), "an adaptive pool has no one window"
         stride = self.kernel if self.stride is None else self.stride
         return window(self.kind, x, self.kernel, stride, self.pad, ceil=self.ceil)
 
-    def targets(self, x: Shape) -> tuple[int, ...]:
-        from cnnspec.layers.base import per_axis
+    def cuts(self, x: Shape) -> tuple[tuple[int, int], ...]:
+        """For each axis of an adaptive pool its size and the number of windows.
 
+        Window i of m over n pixels goes from ⌊i·n/m⌋ up to ⌈(i+1)·n/m⌉: they overlap where m does
+        not divide n.
+        """
         assert self.to is not None
-        return per_axis(self.to, len(x) - 1, "to", self.kind)
-
-    def is_even(self, x: Shape) -> bool:
-        """Do an adaptive pool's windows divide the map without overlap?"""
-        return all(n % m == 0 for n, m in zip(x[1:], self.targets(x), strict=True))
-
-    def adaptive_windows(self, x: Shape) -> list[list[tuple[int, int]]]:
-        """From where to where each window of an adaptive pool goes, axis by axis."""
-        return [
-            [(i * n // m, -(-(i + 1) * n // m)) for i in range(m)]
-            for n, m in zip(x[1:], self.targets(x), strict=True)
-        ]
+        return tuple(zip(x[1:], per_axis(self.to, len(x) - 1, "to", self.kind), strict=True))
 
     def shape(self, *xs: Shape) -> Shape:
         (x,) = xs
         need_map(self.kind, x)
-        if (self.kernel is None) == (self.to is None):
-            raise Refusal(
-                "missing-argument" if self.to is None else "extra-argument",
-                f"`{self.kind}` takes a window or `to=`, one of the two",
-                param="kernel" if self.kernel is not None else None,
-                hint=f"write `{self.kind} 2x2`, `{self.kind} global` or `{self.kind} to=7x7`",
-            )
-        if self.kernel is None or self.is_global:
-            self._refuse_window_arguments()
+        self._check_arguments()
         if self.to is not None:
-            self._check_targets(x)
-            return (x[0], *self.targets(x))
-        return (x[0], *self.window(x).out)
+            return (x[0], *self._check_cuts(x))
+        w = self.window(x)
+        self._check_padding(w)
+        return (x[0], *w.out)
 
     def work(self, y: Shape, *xs: Shape) -> Work:
         (x,) = xs
-        if self.to is not None:
-            seen = product([sum(b - a for a, b in axis) for axis in self.adaptive_windows(x)])
-            return Work(0, x[0] * seen)
-        return Work(0, product(self.window(x).kernel) * product(y))
+        if self.to is None:
+            return Work(0, product(self.window(x).kernel) * product(y))
+        # Σ over i of the windows' sizes: every pixel once, and once more wherever two windows
+        # share one, which is at each cut that falls inside a pixel.
+        read = product([n + m - gcd(n, m) for n, m in self.cuts(x)])
+        return Work(0, x[0] * read)
 
     def views(self, y: Shape, *xs: Shape) -> Sequence[View]:
         (x,) = xs
-        if self.to is not None and not self.is_even(x):
-            return tuple(
-                View(max(b - a for a, b in axis), n / len(axis), 0)
-                for axis, n in zip(self.adaptive_windows(x), x[1:], strict=True)
-            )
-        return self.window(x).views
+        if self.to is None:
+            return self.window(x).views
+        return tuple(View(_widest(n, m), n / m, 0) for n, m in self.cuts(x))
 
     def dropped(self, *xs: Shape) -> Sequence[int]:
-        deliberate = self.was_given("ceil") or self.pad == "valid"
-        if deliberate or self.to is not None or self.is_global:
-            return ()
-        return self.window(xs[0]).dropped
+        on_purpose = self.was_given("ceil") or self.pad == "valid"
+        return () if on_purpose or self.to is not None else self.window(xs[0]).dropped
 
     def keep_hint(self, *xs: Shape) -> str | None:
-        return "ceil=yes reads them; ceil=no says that they are left out on purpose"
-
-    def sees_only_padding(self, *xs: Shape) -> bool:
-        return self.to is None and self.window(xs[0]).sees_only_padding
+        return "ceil=yes reads them; ceil=no leaves them out on purpose"
 
     def sums(self, y: Shape, *xs: Shape) -> Sequence[str]:
         (x,) = xs
+        connections = f"{self.work(y, x).connections:,}"
         if self.is_global:
-            return [f"one number for {'·'.join(map(str, x[1:]))} = {product(x[1:]):,}"]
-        if self.to is not None:
             return [
-                f"{name}: {n} pixels in {m} windows"
-                for name, n, m in zip(axis_names(len(x) - 1), x[1:], y[1:], strict=True)
+                f"one window over all {times(x[1:])} = {product(x[1:]):,} pixels",
+                f"connections {times(x)} = {connections}",
             ]
-        return self.window(x).formulas()
+        if self.to is None:
+            w = self.window(x)
+            return [*w.formulas(), f"connections {times(w.kernel)}·{times(y)} = {connections}"]
+        read = "·".join(f"({n} + {m} - {gcd(n, m)})" for n, m in self.cuts(x))
+        return [
+            *by_axis([f"{n} pixels in {m} windows of {_widths(n, m)}" for n, m in self.cuts(x)]),
+            f"connections {read}·{x[0]} = {connections}",
+        ]
 
-    def _refuse_window_arguments(self) -> None:
-        for name in ("stride", "pad", "ceil"):
-            if self.was_given(name):
-                what = "a global pool" if self.is_global else "a pool with `to=`"
-                raise Refusal(
-                    "extra-argument",
-                    f"{what} has no `{name}`: it has no window of its own",
-                    param=name,
-                )
+    def _check_arguments(self) -> None:
+        """A window, `global` or `to=`: one of them, and what belongs to a window only with one."""
+        if self.kernel is None and self.to is None:
+            raise Refusal(
+                "missing-argument",
+                f"`{self.kind}` needs a window, `global` or `to=`",
+                hint=f"write `{self.kind} 2x2`, `{self.kind} global` or `{self.kind} to=7x7`",
+            )
+        if isinstance(self.kernel, int | tuple) and self.to is None:
+            return
+        what = "`global`" if self.kernel == "global" else "`to`"
+        names = ("stride", "pad", "ceil", *(() if self.to is None else ("kernel",)))
+        if name := next((n for n in names if self.was_given(n)), None):
+            raise Refusal(
+                "extra-argument",
+                f"{what} settles the window of `{self.kind}`; `{name}` has nothing to say",
+                param=name,
+            )
 
-    def _check_targets(self, x: Shape) -> None:
-        for name, n, m in zip(axis_names(len(x) - 1), x[1:], self.targets(x), strict=True):
+    def _check_cuts(self, x: Shape) -> tuple[int, ...]:
+        for name, (n, m) in zip(axis_names(len(x) - 1), self.cuts(x), strict=True):
             if m > n:
                 raise Refusal(
-                    "kernel-too-large",
-                    f"{m} windows do not fit into a {name} of {n}",
+                    "wrong-size",
+                    f"`to` asks for {m} windows along a {name} of {n}",
                     param="to",
-                    hint="a pool makes maps smaller; `upsample` makes them larger",
+                    hint=f"a pool never makes maps larger: at most {show_shape(x[1:])}",
                 )
+        return tuple(m for _, m in self.cuts(x))
+
+    def _check_padding(self, w: Window) -> None:
+        """Refuse windows that hold no pixel: they have no largest one and no mean."""
+        for name, axis in zip(axis_names(len(w.axes)), w.axes, strict=True):
+            if axis.sees_only_padding:
+                raise Refusal(
+                    "wrong-size",
+                    f"some windows of `{self.kind}` hold no pixel: along the {name} the padding "
+                    f"is {max(axis.begin, axis.end)} wide, the window {axis.kernel}",
+                    param="pad",
+                    hint=f"with a pad of at most {axis.kernel - 1} every window holds one",
+                )
+
+
+def _widest(n: int, m: int) -> int:
+    """The largest of m adaptive windows over n pixels."""
+    # With n/m in lowest terms, a window begins a/m into a pixel, 0 ≤ a < m, and is ⌈(a + n)/m⌉ wide.
+    n, m = n // gcd(n, m), m // gcd(n, m)
+    return (n + m - 2) // m + 1
+
+
+def _widths(n: int, m: int) -> str:
+    widest = _widest(n, m)
+    narrowest = -(-n // m)
+    return str(widest) if widest == narrowest else f"{narrowest} or {widest}"
 
 
 class MaxPool(Pool):
-    """The largest number in each window. Padding never is the largest.
+    """The largest number in each window; padding never is the largest.
 
-    The stride is the window's size unless given. `maxpool global` sees the whole map; `maxpool to=7x7` makes 7x7
-    windows of it, whatever its size (adaptive pooling).
+    The stride is the window's size unless given: `maxpool 2x2` halves a map. `maxpool global` sees the
+    whole map; `maxpool to=7x7` makes 7x7 windows of it, whatever its size (adaptive pooling).
+    `ceil=yes` rounds the number of windows up, so that the last one may hang over the end and no
+    pixel is left out.
     """
 
     kind = "maxpool"
@@ -148,9 +166,11 @@ class MaxPool(Pool):
 class AvgPool(Pool):
     """The mean of each window.
 
-    The stride is the window's size unless given. `avgpool global` takes the mean of each whole map;
-    `avgpool to=7x7` makes 7x7 windows of it, whatever its size. Padding counts as zeros with
-    `count_pad=yes`, as in Caffe and PyTorch, and is left out of the mean otherwise.
+    The stride is the window's size unless given: `avgpool 2x2` halves a map. `avgpool global` takes
+    the mean of each whole map; `avgpool to=7x7` makes 7x7 windows of it, whatever its size (adaptive
+    pooling). Padding is left out of the mean, or, with `count_pad=yes`, counts as zeros, which is
+    what Caffe and PyTorch do unless told otherwise. What hangs over the end with `ceil=yes` never
+    counts.
     """
 
     kind = "avgpool"
@@ -159,7 +179,10 @@ class AvgPool(Pool):
 
 
 class LpPool(Pool):
-    """The p-norm of each window: (Σ|x|^p)^(1/p)."""
+    """The p-norm of each window: (Σ|x|^p)^(1/p), with p = 2 the length of the window as a vector.
+
+    Windows are those of `maxpool`. Large p comes near to the maximum, p = 1 is the sum of sizes.
+    """
 
     kind = "lppool"
 

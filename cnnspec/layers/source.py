@@ -1,52 +1,78 @@
 """input: what the network is given."""
 
-from cnnspec.layers.base import Layer
+from dataclasses import dataclass
+
+from cnnspec.layers.base import Layer, Sizes, count, need_rank
 from cnnspec.text.diagnostic import Refusal
-from cnnspec.vocab.param import Axes, Many, Number, choice, of
+from cnnspec.vocab.param import Axes, Many, Number, choice, number, of
 from cnnspec.vocab.value import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Extent(Axes):
+    """The size of a value: channels and spatial axes, or the length of a flat vector."""
+
+    def describe(self) -> str:
+        return "a size with its channels first, as in 3x224x224, or one number for a flat vector"
+
+
+SIZE = Extent()
+
+
+def extent(size: Sizes) -> Shape:
+    """The shape that a size of this type means."""
+    return (size,) if isinstance(size, int) else size
 
 
 class Input(Layer):
     """What the network is given: channels first, then one to three axes; one number is a flat vector.
 
-    `scale`, `mean` and `std` say how the raw values are prepared: (x·scale - mean)/std, with one number for
-    all channels or one for each. They become part of the exported model, which then takes raw
-    values; `type=uint8 layout=hwc` lets it take the bytes of an image file as they are.
+    `input 3x224x224` takes colour images, `input 1x24` series of one channel, `input 1x16x32x32`
+    volumes, `input 784` flat vectors; the batch is not part of it. A network may have several inputs,
+    which then have names: `input 3x64x64 as left`.
+
+    `scale`, `mean` and `std` say how the raw values are prepared: (x·scale - mean)/std, with one
+    number for all channels or one for each. They become part of the exported model, which then takes
+    raw values; `type=uint8 layout=hwc` lets it take the bytes of an image file as they are. The
+    size is written channels first even then.
     """
 
     kind = "input"
     anchors = True
     positional = ("size",)
 
-    size: int | tuple[int, ...] = of(Axes(1), "channels and axes, as in 3x224x224")
-    scale: float = of(Number(), "what raw values are multiplied with", default=1)
+    size: Sizes = of(SIZE, "channels, then the sizes of the axes, as in 3x224x224")
+    scale: float = number("what raw values are multiplied with", default=1)
     mean: tuple[float, ...] | None = of(
-        Many(Number()), "what is taken away, for each channel", default=None
+        Many(Number()), "what is taken away, for all channels or each", default=None
     )
     std: tuple[float, ...] | None = of(
-        Many(Number(above=0)), "what is divided by, for each channel", default=None
+        Many(Number(above=0)), "what is divided by, for all channels or each", default=None
     )
     type: str = choice("what raw values are", "float", "uint8", default="float")
-    layout: str = choice("the order of the axes of raw values", "chw", "hwc", default="chw")
+    layout: str = choice(
+        "where the channels of raw values stand: first or last", "chw", "hwc", default="chw"
+    )
 
     def base_name(self) -> str:
         return "input"
 
     def shape(self, *xs: Shape) -> Shape:
-        shape = (self.size,) if isinstance(self.size, int) else self.size
-        if len(shape) > 4:
+        x = extent(self.size)
+        need_rank("an input", x, "size")
+        if self.layout == "hwc" and len(x) == 1:
             raise Refusal(
                 "wrong-rank",
-                f"an input has channels and at most three axes; here are {len(shape) - 1} axes",
-                param="size",
+                "a flat vector has no axes that channels could stand behind",
+                param="layout",
             )
-        for name in ("mean", "std"):
-            values = self.value(name)
-            if isinstance(values, tuple) and len(values) not in (1, shape[0]):  # pyright: ignore[reportUnknownArgumentType]
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if values is not None and len(values) not in (1, x[0]):
                 raise Refusal(
                     "wrong-axes",
-                    f"`{name}` has {len(values)} numbers for {shape[0]} channels",  # pyright: ignore[reportUnknownArgumentType]
+                    f"`{name}` has {len(values)} numbers; the input has {count(x[0], 'channel')}",
                     param=name,
-                    hint="write one number, or one for each channel",
+                    hint="write one number for all channels"
+                    + (f", or {x[0]}, one for each" if x[0] > 1 else ""),
                 )
-        return shape
+        return x

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cnnspec.layers.base import Sizes, View, per_axis, per_side
 from cnnspec.text.diagnostic import Refusal
 from cnnspec.vocab.param import Axes, Choice, OneOf
-from cnnspec.vocab.value import Shape, show, show_shape
+from cnnspec.vocab.value import Shape, show_shape
 
 AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
@@ -150,8 +150,8 @@ class Window:
 
     def crop_hint(self) -> str:
         """What takes off the pixels that no window reads: nothing else changes by it."""
-        ends = (*(0 for _ in self.axes), *(a.dropped for a in self.axes))
-        return f"`crop {show(ends)}` before it takes them off on purpose"
+        amounts = [*(0 for _ in self.axes), *(a.dropped for a in self.axes)]
+        return f"`crop ({', '.join(map(str, amounts))})` before it takes them off on purpose"
 
 
 def by_axis(lines: Sequence[str]) -> list[str]:
@@ -171,6 +171,7 @@ def window(
     dilation: Sizes = 1,
     *,
     ceil: bool = False,
+    can_pad: bool = True,
 ) -> Window:
     """The window over map `x`; refuses one that finds no place on the padded map."""
     rank = len(x) - 1
@@ -186,7 +187,7 @@ def window(
     for i, axis in enumerate(axes):
         # Rounded up, a window may hang over the end and still have its place.
         if axis.out < 1:
-            _refuse_large(kind, axis_names(rank)[i], axis)
+            _refuse_large(axis_names(rank)[i], axis, can_pad)
     return Window(axes)
 
 
@@ -214,20 +215,19 @@ def _pads(
     return [t // 2 for t in totals], [t - t // 2 for t in totals]
 
 
-def _refuse_large(kind: str, name: str, axis: Axis) -> None:
+def _refuse_large(name: str, axis: Axis, can_pad: bool) -> None:
     pads = f"{axis.n} + {axis.begin} + {axis.end}"
     kernel = (
         f"kernel of {axis.kernel}"
         if axis.dilation == 1
         else f"kernel of {axis.kernel} with dilation {axis.dilation}, {axis.extent} wide,"
     )
+    fits = f"a kernel of at most {(axis.padded - 1) // axis.dilation + 1} fits"
     need = -(-(axis.extent - axis.n) // 2)
-    steps = f"({axis.n} - {axis.extent} + {axis.begin} + {axis.end})/{axis.stride} + 1"
-    fits = (axis.padded - 1) // axis.dilation + 1
     raise Refusal(
         "kernel-too-large",
         f"a {kernel} is larger than the padded {name} of {pads} = {axis.padded}",
         param="kernel",
-        notes=[f"the size would be {steps}, {axis.out} rounded"],
-        hint=f"pad={need} or a kernel of at most {fits} fits",
+        notes=[f"the size would be {axis.formula()}"],
+        hint=f"pad={need} or {fits}" if can_pad else fits,
     )

@@ -82,9 +82,11 @@ class Elaborator:
             self.statements += 1
             if self.statements > MOST_STATEMENTS:
                 self._too_large(f"more than {MOST_STATEMENTS:,} statements are run", statement.span)
+            place.current = flow
             match statement:
                 case tree.Flow():
                     for call in statement.calls:
+                        place.current = flow
                         flow = self._call(call, place, flow)
                 case tree.Repeat():
                     flow = self._repeat(statement, place, flow)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
+from cnnspec.model.scope import NOTHING, SIZES, Wire
 from cnnspec.syntax import tree
 from cnnspec.syntax.numbers import value_of
 from cnnspec.text.diagnostic import Frame, Sink
@@ -90,13 +91,17 @@ def truth(expr: tree.Expr, site: Site) -> bool | Unknown:
 
 
 def unknown_name(name: str, span: Span, site: Site) -> None:
-    site.sink.error(
-        "unknown-name",
-        f"nothing here is called `{name}`",
-        span,
-        hint=did_you_mean(name, site.names()),
-        trail=site.trail,
-    )
+    message = f"nothing here is called `{name}`"
+    hint = did_you_mean(name, site.names())
+    base, _, size = name.rpartition(".")
+    value = site.lookup(base) if base else None
+    if isinstance(value, Wire):
+        hint = did_you_mean(size, SIZES) or f"a value has {', '.join(SIZES)}"
+        message = f"`{base}` has no `{size}`"
+        if value.node == NOTHING:
+            message = f"nothing has entered here, so `{name}` has no meaning"
+            hint = f"`here.{size}` asks the value that flows at this place"
+    site.sink.error("unknown-name", message, span, hint=hint, trail=site.trail)
 
 
 class _Said(Exception):

@@ -37,7 +37,8 @@ class Node:
     arg_spans: Mapping[str, Span]
     trail: Frame | None
     owner: str
-    """The path under which its weights are kept: its own, or that of the use it shares them with."""
+    """The path under which its weights are kept: its own, or that of the use it shares them
+    with."""
     frozen: bool
 
     @property

@@ -10,18 +10,10 @@ from dataclasses import dataclass
 
 from cnnspec.model.graph import Graph
 from cnnspec.model.tally import BYTES, Tally, facts_of, tally, value_bytes
+from cnnspec.settings.optimizer import COPIES, RmsProp
 
-STATE = {
-    "sgd": 0,
-    "momentum": 1,
-    "nesterov": 1,
-    "adagrad": 1,
-    "rmsprop": 1,
-    "adadelta": 2,
-    "adam": 2,
-    "adamw": 2,
-}
-"""How many numbers an optimizer keeps for every trained parameter."""
+ASSUMED = "adam"
+"""The optimizer of a spec that names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +39,7 @@ class Training:
     weights: int
     gradients: int
     """One number for every trained parameter."""
+    optimizer: str
     state: int
     """What the optimizer keeps."""
     values: int
@@ -88,27 +81,38 @@ def inference(
 def training(
     graph: Graph,
     batch: int = 1,
-    copies: int = 0,
     weights: Tally | None = None,
     sizes: Sequence[int] | None = None,
 ) -> Training:
-    """weights + gradients + copies·parameters + Σ values + max Σ gradients of values alive.
+    """weights + gradients + copies·gradients + Σ values + max Σ gradients of values alive.
 
-    `copies` is what the optimizer keeps for each trained parameter (see `STATE`). All values are
-    kept until the step ends. In the backward pass layers run from the last to the first; the
-    gradient of a value lives from the last layer that takes the value until the layer that made
+    The optimizer of the spec keeps 0 to 3 copies, one number for each trained parameter each. All
+    values are kept until the step ends. In the backward pass layers run from the last to the first;
+    the gradient of a value lives from the last layer that takes the value until the layer that made
     it, and only values that depend on a trained parameter have one.
     """
     weights = weights or tally(graph)
     sizes = value_bytes(graph) if sizes is None else sizes
+    optimizer, copies = _optimizer(graph)
     return Training(
         batch=batch,
         weights=weights.bytes,
         gradients=BYTES * weights.trained,
+        optimizer=optimizer,
         state=BYTES * weights.trained * copies,
         values=batch * sum(sizes),
         value_gradients=batch * _gradients(graph, sizes),
     )
+
+
+def _optimizer(graph: Graph) -> tuple[str, int]:
+    """Its name, and how many numbers it keeps for every trained parameter."""
+    word = graph.recipe.word("optimizer") if graph.recipe else None
+    if word is None:
+        return ASSUMED, COPIES[ASSUMED]
+    # Momentum that is an option of another method is one more copy.
+    extra = isinstance(word, RmsProp) and word.momentum > 0
+    return word.kind, COPIES[word.kind] + extra
 
 
 def _lifetimes(graph: Graph) -> tuple[list[int], list[int]]:

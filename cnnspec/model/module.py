@@ -8,7 +8,7 @@ from cnnspec.syntax.parse import parse
 
 from cnnspec.layers import KINDS
 from cnnspec.model.evaluate import Site, evaluate, evaluate_closed
-from cnnspec.model.scope import Definition, Scope
+from cnnspec.model.scope import RESERVED, Definition, Scope
 from cnnspec.syntax import tree
 from cnnspec.text.diagnostic import Label, Sink
 from cnnspec.text.source import Source, Span
@@ -239,7 +239,7 @@ class Loader:
 
 def define(scope: Scope, name: str, definition: Definition, site: Site) -> None:
     """Give a name its meaning; a name means one thing, so what is defined already stays."""
-    if name in ("in", "skip", "yes", "no"):
+    if name in RESERVED:
         site.sink.error(
             "duplicate-name",
             f"`{name}` has a meaning of its own; the {definition.role} needs another name",

@@ -16,6 +16,7 @@ class Place:
     """A body under elaboration: in which use of which block, and what value has entered it."""
 
     __slots__ = (
+        "current",
         "depth",
         "entered",
         "module",
@@ -46,6 +47,8 @@ class Place:
         self.room = room
         self.scope = scope
         self.entered = entered
+        self.current = entered
+        """The value that flows at the statement under way."""
         self.trail = trail
         self.depth = depth
         self.turns = turns
@@ -102,7 +105,7 @@ class Place:
     def names(self) -> Iterator[str]:
         yield from self.scope.all_names()
         yield from self.room.labels
-        yield "in"
+        yield from ("in", "here")
 
     def shape(self, node: int) -> Shape | None:
         return None if node < 0 else self.nodes[node].shape
@@ -114,7 +117,9 @@ class Place:
         label = self.room.labels.get(name)
         if label is not None:
             return label.wire
-        return Wire(self.entered) if name in ("in", "skip") else None
+        if name in ("in", "skip"):
+            return Wire(self.entered)
+        return Wire(self.current) if name == "here" else None
 
     def _size(self, wire: Wire, attribute: str) -> object | None:
         """`channels`, `height`, … of a value; none where it has no such size."""

@@ -79,7 +79,7 @@ def fields(graph: Graph) -> list[Field]:
             if views is None:
                 views = seen[id(facts)] = views_of(graph, node)
             if views:
-                field = Field(_through(field.axes, views), node.layer.is_global)
+                field = Field(_through(field.axes, views), _is_end(graph, node))
             elif node.layer.is_global:
                 field = Field(field.axes, is_global=True)
             elif _is_rearranged(graph, node):
@@ -91,7 +91,7 @@ def fields(graph: Graph) -> list[Field]:
 def views_of(graph: Graph, node: Node) -> Sequence[View]:
     """What the layer sees of its input: its own word, or the whole map."""
     xs = [facts_of(graph.nodes[i]).shape for i in node.inputs]
-    if node.layer.is_global:
+    if _is_end(graph, node):
         return tuple(View(n, 1, 0) for n in max(xs, key=len)[1:])
     return node.layer.views(facts_of(node).shape, *xs)
 
@@ -142,6 +142,13 @@ def _hull(reaches: Sequence[Reach]) -> Reach:
     start = min(r.start for r in reaches)
     end = max(r.start + r.size for r in reaches)
     return Reach(end - start, max(r.jump for r in reaches), start)
+
+
+def _is_end(graph: Graph, node: Node) -> bool:
+    """Do places end here: because all is seen, or because a map becomes a flat vector?"""
+    if node.layer.is_global:
+        return True
+    return len(facts_of(node).shape) == 1 < len(facts_of(graph.nodes[node.inputs[0]]).shape)
 
 
 def _is_rearranged(graph: Graph, node: Node) -> bool:

@@ -13,6 +13,13 @@ BROKEN: Final = -2
 """A value whose maker is wrong; whoever takes it stays silent."""
 
 
+RESERVED: Final = frozenset({"in", "skip", "here", "yes", "no"})
+"""Names with a meaning of their own: the value that entered the body, the one that flows, answers."""
+
+SIZES: Final = ("channels", "height", "width", "depth", "length", "size", "rank")
+"""What can be asked of a value by a dot."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wire:
     """A value of the network: the index of the node that makes it, `NOTHING` or `BROKEN`."""

@@ -7,7 +7,7 @@ from cnnspec.layers.base import Layer, product
 from cnnspec.model.calls import Sharing
 from cnnspec.model.graph import Facts, Graph, Node
 from cnnspec.model.place import Place
-from cnnspec.model.scope import BROKEN, Label, Room, Wire
+from cnnspec.model.scope import BROKEN, RESERVED, Label, Room, Wire
 from cnnspec.syntax import tree
 from cnnspec.text.diagnostic import Label as Note
 from cnnspec.text.diagnostic import Refusal, Sink
@@ -132,7 +132,7 @@ class Uses:
 
     def _labelled(self, label: tree.Label, place: Place) -> str:
         room, name = place.room, label.name
-        if name in self.kinds or name in place.module.blocks or name in ("in", "skip", "yes", "no"):
+        if name in self.kinds or name in place.module.blocks or name in RESERVED:
             what = "a word of the language" if name not in self.kinds else "a kind of layer"
             what = "a block" if name in place.module.blocks else what
             if name != "input":

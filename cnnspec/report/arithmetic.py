@@ -9,7 +9,13 @@ from cnnspec.model.receptive import Field, Reach, meet, views_of
 from cnnspec.model.tally import facts_of
 from cnnspec.report.units import number, sizes
 
-SUBJECTS = ("parameters", "macs", "connections")
+SUBJECTS = {
+    "parameters ": "parameters",
+    "running statistics ": "buffers",
+    "macs ": "macs",
+    "connections ": "connections",
+}
+"""How a line of `Layer.sums` begins, and what it is about; any other line is about sizes."""
 
 
 def arithmetic(graph: Graph, node: Node, seen: Sequence[Field]) -> list[tuple[str, str]]:
@@ -26,8 +32,10 @@ def arithmetic(graph: Graph, node: Node, seen: Sequence[Field]) -> list[tuple[st
 
 
 def _about(line: str) -> tuple[str, str]:
-    subject, _, rest = line.partition(" ")
-    return (subject, rest) if subject in SUBJECTS else ("size", line)
+    for start, subject in SUBJECTS.items():
+        if line.startswith(start):
+            return subject, line[len(start) :]
+    return "size", line
 
 
 def _sees(graph: Graph, node: Node, seen: Sequence[Field]) -> list[str]:

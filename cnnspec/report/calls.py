@@ -39,6 +39,16 @@ def beyond_name(name: str, words: Sequence[str]) -> list[str]:
     return rest if plain == kind or plain.endswith(f"_{kind}") else list(words)
 
 
+def filled(text: str, width: int) -> int:
+    """How many lines of a width its words fill."""
+    lines, at = 1, 0
+    for word in text.split(" "):
+        if at and at + 1 + len(word) > width:
+            lines, at = lines + 1, 0
+        at += len(word) + (at > 0)
+    return lines
+
+
 def _short(word: str) -> str:
     if len(word) <= LONGEST_ARGUMENT:
         return word

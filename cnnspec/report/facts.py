@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cnnspec.model.graph import Graph, Node
 from cnnspec.model.measure import Measure, measure
-from cnnspec.model.memory import STATE, training
+from cnnspec.model.memory import training
 from cnnspec.model.receptive import Field as Seen
 from cnnspec.model.receptive import fields
 from cnnspec.model.tally import Count, counts, facts_of, value_bytes
@@ -24,7 +24,7 @@ class Model(BaseModel):
 class Sum(Model):
     """One line of the arithmetic of a layer."""
 
-    of: Literal["size", "parameters", "macs", "connections", "receptive_field"] = Field(
+    of: Literal["size", "parameters", "buffers", "macs", "connections", "receptive_field"] = Field(
         description="what the line works out"
     )
     text: str = Field(description="the formula with its numbers and its result")
@@ -255,8 +255,7 @@ def _call(node: Node) -> str:
 
 def _totals(graph: Graph, found: Measure, batch: int) -> Totals:
     weights, run = found.weights, found.inference
-    optimizer = "adam"
-    step = training(graph, batch, STATE[optimizer], weights)
+    step = training(graph, batch, weights)
     return Totals(
         params=weights.params,
         trained=weights.trained,
@@ -279,7 +278,7 @@ def _totals(graph: Graph, found: Measure, batch: int) -> Totals:
             total=step.total,
             weights=step.weights,
             gradients=step.gradients,
-            optimizer=optimizer,
+            optimizer=step.optimizer,
             state=step.state,
             values=step.values,
             value_gradients=step.value_gradients,

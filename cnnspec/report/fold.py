@@ -31,18 +31,21 @@ def _folded(rows: Sequence[Row], depth: int) -> Iterator[Row]:
 def _together(path: str, members: Sequence[Row]) -> Row:
     last = members[-1]
     layers = sum(m.layers for m in members)
+    shares = _shared(members)
+    words = ["1 layer" if layers == 1 else f"{layers:,} layers"]
+    words += [f"weights={shares}"] if shares else []
     return Row(
         path=path,
         block=path.rpartition(".")[0],
         kind="block",
-        call="1 layer" if layers == 1 else f"{layers:,} layers",
+        call=" ".join(words),
         layers=layers,
         source=members[0].source,
         shape=last.shape,
         params=sum(m.params for m in members),
         frozen=sum(m.frozen for m in members),
         buffers=sum(m.buffers for m in members),
-        shares=_shared(members),
+        shares=shares,
         macs=sum(m.macs for m in members),
         connections=sum(m.connections for m in members),
         receptive_field=last.receptive_field,

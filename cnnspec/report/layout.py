@@ -1,9 +1,10 @@
 """Which columns does a table have, and which of them fit a given width?"""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cnnspec.report.calls import arguments, beyond_name, own_name
+from cnnspec.report.calls import arguments, beyond_name, filled, own_name
 from cnnspec.report.facts import Report, Row, Totals
 from cnnspec.report.units import grouped, of_bytes, sizes
 from cnnspec.vocab.value import show_shape
@@ -139,10 +140,24 @@ def _texts(report: Report, said: str, longest: int, room: int) -> tuple[str, lis
         for r, w, text in zip(report.rows, words, whole, strict=True)
     ]
     call = GAP + max(len(said), *map(len, brief))
-    call = min(call, max(GAP + NARROWEST_CALL, room - name))
-    if min(name, NARROWEST_NAME) + call > room:
-        return "with", [""] * len(brief), min(name, max(NARROWEST_NAME, room)), 0
-    return "with", brief, min(name, room - call), call
+    if name + call > room:
+        if min(name, NARROWEST_NAME) + GAP + NARROWEST_CALL > room:
+            return "with", [""] * len(brief), min(name, max(NARROWEST_NAME, room)), 0
+        name = _split(report.rows, brief, name, room)
+    return "with", brief, name, min(call, room - name)
+
+
+def _split(rows: Sequence[Row], calls: Sequence[str], name: int, room: int) -> int:
+    """The width of names at which names and calls together take the fewest lines."""
+    # Layers repeat, so there are few different pairs however long the table.
+    pairs = Counter((len(own_name(r)), c) for r, c in zip(rows, calls, strict=True))
+    widths = range(min(name, room - GAP - NARROWEST_CALL), min(name, NARROWEST_NAME) - 1, -1)
+
+    def lines(width: int) -> int:
+        call = room - width - GAP
+        return sum(n * max(-(-own // width), filled(c, call)) for (own, c), n in pairs.items())
+
+    return min(widths, key=lines)
 
 
 def _chosen(present: Sequence[Column], wide: dict[str, int], room: int) -> list[Column]:
@@ -152,10 +167,11 @@ def _chosen(present: Sequence[Column], wide: dict[str, int], room: int) -> list[
         if room < 0:
             chosen.remove(title)
             room += wide[title]
-    for column in sorted(present, key=lambda c: c.rank):
-        if column.rank and wide[column.title] <= room:
-            chosen.add(column.title)
-            room -= wide[column.title]
+    for column in sorted((c for c in present if c.rank), key=lambda c: c.rank):
+        room -= wide[column.title]
+        if room < 0:
+            break
+        chosen.add(column.title)
     return [c for c in present if c.title in chosen]
 
 

@@ -3,7 +3,7 @@
 import random
 
 from cnnspec.model.graph import Graph
-from cnnspec.model.memory import STATE, inference, training
+from cnnspec.model.memory import inference, training
 from cnnspec.model.tally import tally, value_bytes
 from nets import build, build_file
 
@@ -85,7 +85,7 @@ def piece() -> str:
 
 def test_training_adds_up_what_it_says() -> None:
     graph = build_file("tests/model/lenet5.cnn")
-    found = training(graph, 16, STATE["adam"])
+    found = training(graph, 16)
     weights, sizes = tally(graph), value_bytes(graph)
     assert found.gradients == 4 * weights.trained
     assert found.state == 2 * found.gradients
@@ -93,6 +93,16 @@ def test_training_adds_up_what_it_says() -> None:
     assert found.total == (
         found.weights + found.gradients + found.state + found.values + found.value_gradients
     )
+
+
+def test_the_optimizer_of_the_recipe_keeps_its_copies() -> None:
+    def state(optimizer: str) -> float:
+        recipe = f"train {{ data digits\n loss mse\n optimizer {optimizer} }}"
+        found = training(build(f"network N {{ input 4\n fc 2 }}\n{recipe}"))
+        return found.state / found.gradients
+
+    assert [state(o) for o in ("sgd", "momentum", "adadelta", "adamw")] == [0, 1, 2, 2]
+    assert [state(o) for o in ("rmsprop", "rmsprop momentum=0.9")] == [1, 2]
 
 
 def test_gradients_of_values_by_hand() -> None:

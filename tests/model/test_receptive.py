@@ -3,6 +3,8 @@
 import random
 from math import floor
 
+import pytest
+
 from cnnspec.model.graph import Graph
 from cnnspec.model.receptive import Field, fields, network_field
 from nets import build, build_file
@@ -57,10 +59,10 @@ def test_a_gate_is_left_aside() -> None:
         """
     )
     found = by_path(graph)
-    assert found["avgpool"].is_global
-    assert found["mul"].sizes == (3, 3)
+    assert found["conv8_3x3_avgpool"].is_global
+    assert found["conv8_3x3_mul"].sizes == (3, 3)
     assert found["conv8_3x3_2"].sizes == (5, 5)
-    assert not found["mul"].is_global
+    assert not found["conv8_3x3_mul"].is_global
 
 
 def test_branches_that_look_elsewhere_see_what_either_sees() -> None:
@@ -96,7 +98,7 @@ def test_growing_maps_have_fractional_jumps() -> None:
         "network N { input 1x32x32\n maxpool 2x2\n deconv 4 2x2 stride=2\n conv 4 3x3 pad=1 }"
     )
     found = by_path(graph)
-    assert found["maxpool"].jumps == (2, 2)
+    assert found["input_maxpool"].jumps == (2, 2)
     assert found["deconv4_2x2"].jumps == (1, 1)
     # Three pixels of the grown map lie over at most two cells of 2x2.
     assert found["conv4_3x3"].sizes == (4, 4)
@@ -126,3 +128,18 @@ def test_random_stacks_agree_with_counting_pixels() -> None:
             first, last = seen(steps, pixel)
             assert floor(reach.start + pixel * reach.jump) == first, steps
             assert last - first + 1 == reach.pixels, steps
+
+
+@pytest.mark.parametrize(
+    ("spec", "size"),
+    [
+        ("alexnet", 195),
+        ("vgg", 212),
+        ("mobilenet_v1", 315),
+        ("densenet", 2071),
+    ],
+)
+def test_the_zoo_agrees_with_published_fields(spec: str, size: int) -> None:
+    # Araujo, Norris and Sim (2019), Computing receptive fields of convolutional neural networks.
+    found = fields(build_file(f"specs/{spec}.cnn"))
+    assert network_field(found) == (size, size)

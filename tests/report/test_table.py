@@ -80,18 +80,18 @@ def test_a_long_argument_is_shortened() -> None:
 
 
 def test_colour_only_on_a_terminal_that_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    report = facts(build_file(LENET))
+    table = Table(facts(build_file(LENET)))
+    monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    assert "\x1b[" in printed(report_table := Table(report), force_terminal=True)
-    assert printed(report_table, force_terminal=False) == padded(text(report, 80))
+    assert "\x1b[36m" in printed(table, terminal=True)
+    assert printed(table, terminal=False) == text(facts(build_file(LENET)), 80)
     monkeypatch.setenv("NO_COLOR", "1")
-    assert "\x1b[3" not in printed(report_table, force_terminal=True)
+    assert "\x1b[3" not in printed(table, terminal=True)
 
 
-def printed(table: Table, *, force_terminal: bool) -> str:
+def printed(table: Table, *, terminal: bool) -> str:
     out = StringIO()
-    console = Console(file=out, width=80, force_terminal=force_terminal, color_system="standard")
-    console.print(table, crop=False)
+    Console(file=out, width=80, force_terminal=terminal).print(table, crop=False)
     return padded(out.getvalue())
 
 
