@@ -33,8 +33,9 @@ from cnnspec.layers.conv import Conv
 from cnnspec.layers.deconv import Deconv
 from cnnspec.layers.dense import Dense
 from cnnspec.layers.dropout import Dropout, DropPath
+from cnnspec.layers.frame import Crop, Pad, Slice
 from cnnspec.layers.local import Local
-from cnnspec.layers.merge import Add, Concat, Div, Max, Mean, Min, Mul, Sub
+from cnnspec.layers.merge import Add, Concat, Div, MatMul, Max, Mean, Min, Mul, Sub
 from cnnspec.layers.norm import (
     BatchNorm,
     GroupNorm,
@@ -45,20 +46,11 @@ from cnnspec.layers.norm import (
     Scale,
 )
 from cnnspec.layers.pool import AvgPool, LpPool, MaxPool
-from cnnspec.layers.reshaping import (
-    ChannelShuffle,
-    Crop,
-    Flatten,
-    Pad,
-    Permute,
-    PixelShuffle,
-    PixelUnshuffle,
-    Reduce,
-    Reshape,
-    Slice,
-    Upsample,
-)
+from cnnspec.layers.reduce import Reduce
+from cnnspec.layers.reshaping import Flatten, Permute, Reshape
+from cnnspec.layers.shuffle import ChannelShuffle, PixelShuffle, PixelUnshuffle
 from cnnspec.layers.source import Input
+from cnnspec.layers.upsample import Upsample
 
 FAMILIES: Mapping[str, tuple[type[Layer], ...]] = {
     "input": (Input,),
@@ -105,7 +97,7 @@ FAMILIES: Mapping[str, tuple[type[Layer], ...]] = {
         Pad,
         Crop,
     ),
-    "joining branches": (Add, Sub, Mul, Div, Max, Min, Mean, Concat),
+    "joining branches": (Add, Sub, Mul, Div, Max, Min, Mean, Concat, MatMul),
     "LeNet-5 of 1998": (Subsampling, Rbf),
 }
 

@@ -1,21 +1,31 @@
-"""subsampling, rbf: the layers of LeNet-5 (1998) that nobody uses any more."""
+"""subsampling, rbf: the layers of LeNet-5 (1998) that later networks left behind."""
 
 from collections.abc import Mapping, Sequence
 
-from cnnspec.layers.base import Layer, View, Weight, Work, need_map, need_vector, product
+from cnnspec.layers.base import (
+    Layer,
+    Sizes,
+    View,
+    Weight,
+    Work,
+    need_map,
+    need_vector,
+    product,
+    times,
+)
 from cnnspec.layers.codes import CODES
-from cnnspec.layers.window import Sizes, Window, window
+from cnnspec.layers.window import Window, window
 from cnnspec.text.diagnostic import Refusal
-from cnnspec.vocab.param import axes, whole
+from cnnspec.vocab.param import axes, choice, whole
 from cnnspec.vocab.value import Shape
 
 
 class Subsampling(Layer):
-    """LeNet-5's trained pooling: the sum of each window times a trained coefficient, plus a
-    trained bias.
+    """LeNet-5's trained pooling: each window's sum times a coefficient, plus a bias.
 
-    One coefficient and one bias for each map; the stride is the window's size unless given. An
-    activation follows, in the paper the scaled tangent. (LeCun et al., 1998)
+    One coefficient and one bias for each map; the stride is the window's size unless given. The
+    coefficient starts such that the layer begins as the mean of the window. An activation follows,
+    in the paper the scaled tangent: `subsampling 2x2 -> scaledtanh`. (LeCun et al., 1998)
     """
 
     kind = "subsampling"
@@ -23,10 +33,11 @@ class Subsampling(Layer):
 
     kernel: Sizes = axes("the window, as in 2x2")
     stride: Sizes | None = axes("how far the window moves; by default its own size", default=None)
+    how: str = choice("what the coefficient multiplies", "sum", "mean", default="sum")
 
     def window(self, x: Shape) -> Window:
         stride = self.kernel if self.stride is None else self.stride
-        return window("subsampling", x, self.kernel, stride)
+        return window("subsampling", x, self.kernel, stride, can_pad=False)
 
     def shape(self, *xs: Shape) -> Shape:
         need_map("subsampling", xs[0])
@@ -34,10 +45,9 @@ class Subsampling(Layer):
 
     def weights(self, *xs: Shape) -> Mapping[str, Weight]:
         (x,) = xs
-        kernel = product(self.window(x).kernel)
-        # So that it begins as the mean of the window.
-        start = Weight((x[0],), "constant", value=1 / kernel)
-        return {"coefficient": start, "bias": Weight((x[0],), "zeros")}
+        start = 1.0 if self.how == "mean" else 1 / product(self.window(x).kernel)
+        coefficient = Weight((x[0],), "constant", value=start)
+        return {"coefficient": coefficient, "bias": Weight((x[0],), "zeros")}
 
     def work(self, y: Shape, *xs: Shape) -> Work:
         return Work(0, (product(self.window(xs[0]).kernel) + 1) * product(y))
@@ -48,23 +58,25 @@ class Subsampling(Layer):
     def dropped(self, *xs: Shape) -> Sequence[int]:
         return self.window(xs[0]).dropped
 
+    def keep_hint(self, *xs: Shape) -> str | None:
+        return self.window(xs[0]).crop_hint()
+
     def sums(self, y: Shape, *xs: Shape) -> Sequence[str]:
         w = self.window(xs[0])
-        kernel = "·".join(map(str, w.kernel))
-        places = "·".join(map(str, y[1:]))
         connections = self.work(y, *xs).connections
         return [
             *w.formulas(),
-            f"parameters (1 + 1)·{y[0]} = {2 * y[0]}",
-            f"connections ({kernel} + 1)·{y[0]}·{places} = {connections:,}",
+            f"parameters (1 + 1)·{y[0]} = {2 * y[0]:,}",
+            f"connections ({times(w.kernel)} + 1)·{times(y)} = {connections:,}",
         ]
 
 
 class Rbf(Layer):
     """LeNet-5's output: the squared distance of its 84 inputs to a fixed code for each class.
 
-    The codes are pictures of the digits, 7 by 12, black 1 and white -1, so that similar digits
-    have similar codes. The smallest distance wins. Nothing of it is trained. (LeCun et al., 1998)
+    The codes are pictures of the digits, 7 by 12, black 1 and white -1, so that similar digits have
+    similar codes. They are drawn in the manner of the paper's and are not the paper's own. The
+    smallest distance wins. Nothing of it is trained. (LeCun et al., 1998)
     """
 
     kind = "rbf"

@@ -48,9 +48,9 @@ class Spread:
 
     @property
     def view(self) -> View:
-        # Output pixel o is reached from input pixel i by tap t where o + begin = i·stride + t·dilation.
-        # Taps that share an o lie stride/gcd(stride, dilation) apart, and the farthest apart of them
-        # come from the input pixels farthest apart.
+        # Output pixel o is reached from input pixel i by tap t: o + begin = i·stride + t·dilation.
+        # Taps that share an o lie stride/gcd(stride, dilation) apart, and the farthest apart of
+        # them come from the input pixels farthest apart.
         apart = self.stride // gcd(self.stride, self.dilation)
         taps = (self.kernel - 1) // apart * apart
         start = -((self.extent - 1 - self.begin) // self.stride)
@@ -69,10 +69,10 @@ class Spread:
 class Deconv(Layer):
     """A transposed convolution: every input pixel puts a kernel, weighted, onto the output map.
 
-    The size grows from n to (n - 1)·stride - 2·pad + kernel + output_pad; `pad=same` gives n·stride.
-    It is the gradient of a convolution with respect to its input, and serves to enlarge maps again:
-    `deconv 64 2x2 stride=2` doubles them. Where the stride does not divide the kernel, some pixels
-    are reached by more kernels than others, which shows as a checkerboard.
+    The size grows from n to (n - 1)·stride - 2·pad + kernel + output_pad; `pad=same` gives
+    n·stride. It is the gradient of a convolution with respect to its input, and serves to enlarge
+    maps again: `deconv 64 2x2 stride=2` doubles them. Where the stride does not divide the kernel,
+    some pixels are reached by more kernels than others, which shows as a checkerboard.
     """
 
     kind = "deconv"
@@ -147,22 +147,23 @@ class Deconv(Layer):
                 param="output_pad",
             )
         # More than that no kernel reaches, and runtimes refuse it.
-        most = max(spread.stride, spread.dilation) - 1
-        if spread.extra > most:
+        fits = max(spread.stride, spread.dilation) - 1
+        if spread.extra > fits:
             raise Refusal(
                 "wrong-size",
                 f"an output_pad of {spread.extra} is not smaller than the stride of "
                 f"{spread.stride}"
                 + (f" or the dilation of {spread.dilation}" if spread.dilation > 1 else ""),
                 param="output_pad",
-                hint=f"at most {most} can be added",
+                hint=f"at most {fits} can be added",
             )
         if spread.out < 1:
+            most = spread.out + spread.begin + spread.end - 1
             raise Refusal(
                 "wrong-size",
                 f"the padding takes all of the {name}: {spread.formula()}",
                 param="pad",
-                hint=f"at most {spread.out + spread.begin + spread.end - 1} pixels can be taken off",
+                hint=f"at most {most} can be taken off, both ends together",
             )
 
 

@@ -14,8 +14,8 @@ class Local(Layer):
 
     It suits pictures in which each place has its own meaning, such as aligned faces (DeepFace), and
     has as many times the parameters of a convolution as its output has places. The weights are kept
-    place by place, row after row: (places, filters, numbers under the window), the last in the order
-    of a convolution's kernel. There is one bias for each output place and map.
+    place by place, row after row: (places, filters, numbers under the window), the last in the
+    order of a convolution's kernel. There is one bias for each output place and map.
     """
 
     kind = "local"

@@ -11,7 +11,7 @@ from cnnspec.vocab.value import Shape, show_shape
 
 
 class Pool(Layer):
-    """Base of the pools: a window, the whole map (`global`), or as many windows as asked (`to=`)."""
+    """Base of the pools: a window, the whole map (`global`), or as many windows as asked."""
 
     positional = ("kernel",)
 
@@ -140,7 +140,7 @@ class Pool(Layer):
 
 def _widest(n: int, m: int) -> int:
     """The largest of m adaptive windows over n pixels."""
-    # With n/m in lowest terms, a window begins a/m into a pixel, 0 ≤ a < m, and is ⌈(a + n)/m⌉ wide.
+    # With n/m in lowest terms a window begins a/m into a pixel, 0 ≤ a < m, and is ⌈(a + n)/m⌉ wide.
     n, m = n // gcd(n, m), m // gcd(n, m)
     return (n + m - 2) // m + 1
 
@@ -154,8 +154,8 @@ def _widths(n: int, m: int) -> str:
 class MaxPool(Pool):
     """The largest number in each window; padding never is the largest.
 
-    The stride is the window's size unless given: `maxpool 2x2` halves a map. `maxpool global` sees the
-    whole map; `maxpool to=7x7` makes 7x7 windows of it, whatever its size (adaptive pooling).
+    The stride is the window's size unless given: `maxpool 2x2` halves a map. `maxpool global` sees
+    the whole map; `maxpool to=7x7` makes 7x7 windows of it, whatever its size (adaptive pooling).
     `ceil=yes` rounds the number of windows up, so that the last one may hang over the end and no
     pixel is left out.
     """
@@ -167,10 +167,10 @@ class AvgPool(Pool):
     """The mean of each window.
 
     The stride is the window's size unless given: `avgpool 2x2` halves a map. `avgpool global` takes
-    the mean of each whole map; `avgpool to=7x7` makes 7x7 windows of it, whatever its size (adaptive
-    pooling). Padding is left out of the mean, or, with `count_pad=yes`, counts as zeros, which is
-    what Caffe and PyTorch do unless told otherwise. What hangs over the end with `ceil=yes` never
-    counts.
+    the mean of each whole map; `avgpool to=7x7` makes 7x7 windows of it, whatever its size
+    (adaptive pooling). Padding is left out of the mean, or, with `count_pad=yes`, counts as zeros,
+    which is what Caffe and PyTorch do unless told otherwise. What hangs over the end with
+    `ceil=yes` never counts.
     """
 
     kind = "avgpool"

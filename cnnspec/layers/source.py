@@ -25,16 +25,16 @@ def extent(size: Sizes) -> Shape:
 
 
 class Input(Layer):
-    """What the network is given: channels first, then one to three axes; one number is a flat vector.
+    """What the network is given: channels, then up to three axes; one number is a flat vector.
 
     `input 3x224x224` takes colour images, `input 1x24` series of one channel, `input 1x16x32x32`
-    volumes, `input 784` flat vectors; the batch is not part of it. A network may have several inputs,
-    which then have names: `input 3x64x64 as left`.
+    volumes, `input 784` flat vectors; the batch is not part of it. A network may have several
+    inputs, which then have names: `input 3x64x64 as left`.
 
     `scale`, `mean` and `std` say how the raw values are prepared: (x·scale - mean)/std, with one
-    number for all channels or one for each. They become part of the exported model, which then takes
-    raw values; `type=uint8 layout=hwc` lets it take the bytes of an image file as they are. The
-    size is written channels first even then.
+    number for all channels or one for each. They become part of the exported model, which then
+    takes raw values; `type=uint8 layout=hwc` lets it take the bytes of an image file as they are.
+    The size is written channels first even then.
     """
 
     kind = "input"

@@ -192,11 +192,9 @@ def window(
 
 
 def keep_hint(pad: Padding, w: Window) -> str:
-    """How a convolution reads the pixels that its window drops, or says that it does not want to."""
+    """How a convolution reads the pixels that its window drops, or says that it need not."""
     # As many windows as strides begin inside the map leave nothing at its end.
-    on_purpose = (
-        "pad=valid leaves them out on purpose" if not any(w.pads) else w.crop_hint()
-    )
+    on_purpose = "pad=valid leaves them out on purpose" if not any(w.pads) else w.crop_hint()
     return f"pad=same reads them; {on_purpose}" if pad != "same" else on_purpose
 
 

@@ -64,7 +64,7 @@ def fields(graph: Graph) -> list[Field]:
     """The field of every node, in their order."""
     found: list[Field] = []
     # A layer on given shapes has one `Facts`, however often a network uses it.
-    seen: dict[int, Sequence[View]] = {}
+    seen: dict[int, tuple[Sequence[View], bool]] = {}
     for node in graph.nodes:
         facts = facts_of(node)
         if not node.inputs:
@@ -75,12 +75,13 @@ def fields(graph: Graph) -> list[Field]:
         else:
             field = meet([found[i] for i in node.inputs])
         if not field.is_global:
-            views = seen.get(id(facts))
-            if views is None:
-                views = seen[id(facts)] = views_of(graph, node)
+            known = seen.get(id(facts))
+            if known is None:
+                known = seen[id(facts)] = views_of(graph, node)
+            views, is_end = known
             if views:
-                field = Field(_through(field.axes, views), _is_end(graph, node))
-            elif node.layer.is_global:
+                field = Field(_through(field.axes, views), is_end)
+            elif is_end:
                 field = Field(field.axes, is_global=True)
             elif _is_rearranged(graph, node):
                 field = _rearranged(field, len(facts.shape) - 1)
@@ -88,12 +89,19 @@ def fields(graph: Graph) -> list[Field]:
     return found
 
 
-def views_of(graph: Graph, node: Node) -> Sequence[View]:
-    """What the layer sees of its input: its own word, or the whole map."""
+def views_of(graph: Graph, node: Node) -> tuple[Sequence[View], bool]:
+    """What the layer sees of its input, and whether places end there.
+
+    They end where all of a map is seen: by a layer's own word, or by a window without weights as
+    large as the map (`avgpool 7x7` of 7x7), and where a map becomes a flat vector.
+    """
     xs = [facts_of(graph.nodes[i]).shape for i in node.inputs]
-    if _is_end(graph, node):
-        return tuple(View(n, 1, 0) for n in max(xs, key=len)[1:])
-    return node.layer.views(facts_of(node).shape, *xs)
+    x, facts = max(xs, key=len), facts_of(node)
+    if node.layer.is_global or len(facts.shape) == 1 < len(x):
+        return tuple(View(n, 1, 0) for n in x[1:]), True
+    views = node.layer.views(facts.shape, *xs)
+    is_whole = all(v.extent >= n for v, n in zip(views, x[1:], strict=False))
+    return views, bool(views) and is_whole and max(x[1:]) > 1 and not facts.weights
 
 
 def network_field(found: Sequence[Field]) -> tuple[int, ...]:
@@ -142,13 +150,6 @@ def _hull(reaches: Sequence[Reach]) -> Reach:
     start = min(r.start for r in reaches)
     end = max(r.start + r.size for r in reaches)
     return Reach(end - start, max(r.jump for r in reaches), start)
-
-
-def _is_end(graph: Graph, node: Node) -> bool:
-    """Do places end here: because all is seen, or because a map becomes a flat vector?"""
-    if node.layer.is_global:
-        return True
-    return len(facts_of(node).shape) == 1 < len(facts_of(graph.nodes[node.inputs[0]]).shape)
 
 
 def _is_rearranged(graph: Graph, node: Node) -> bool:

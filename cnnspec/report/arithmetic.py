@@ -46,7 +46,7 @@ def _sees(graph: Graph, node: Node, seen: Sequence[Field]) -> list[str]:
     lines = _meeting(branches, before)
     if before.is_global or after is before:
         return lines
-    views = views_of(graph, node)
+    views, _ = views_of(graph, node)
     if len(views) != len(before.axes):
         return lines
     steps = [_step(r, v) for r, v in zip(before.axes, views, strict=True)]

@@ -117,13 +117,13 @@ def _chunks(name: str, room: int) -> list[str]:
 
 
 def _arithmetic(row: Row, indent: int, width: int) -> Iterator[Sequence[Piece]]:
-    margin = " " * (indent + 5)
+    margin, wide = " " * (indent + 5), 13
     last = ""
     for line in row.arithmetic:
-        label = f"{line.label if line.of != last else '':<12}"
+        label = f"{line.label if line.of != last else '':<{wide}}"
         last = line.of
-        for i, part in enumerate(_wrapped(line.text, width - len(margin) - 12)):
-            yield [(margin + (label if i == 0 else " " * 12), "soft"), (part, "")]
+        for i, part in enumerate(_wrapped(line.text, width - len(margin) - wide)):
+            yield [(margin + (label if i == 0 else " " * wide), "soft"), (part, "")]
     yield [("", "")]
 
 

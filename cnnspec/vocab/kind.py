@@ -47,9 +47,11 @@ class Kind:
             if by_place:
                 words.append(_show_argument(self.given[name]))
         placed = set(self.positional[: len(words) - 1])
-        for name in self.params:
-            if name in self.given and name not in placed:
-                words.append(f"{name}={_show_argument(self.given[name])}")
+        words += [
+            f"{name}={_show_argument(self.given[name])}"
+            for name in self.params
+            if name in self.given and name not in placed
+        ]
         return " ".join(words)
 
     @classmethod

@@ -1,5 +1,7 @@
 """Totals of networks whose numbers are published or can be counted on a page."""
 
+import pytest
+
 from cnnspec.model.measure import measure
 from nets import build, build_file
 
@@ -48,3 +50,10 @@ def test_the_receptive_field_holds_along_every_axis() -> None:
     found = measure(build("network N { input 1x9x9\n conv 2 1x7 pad=0x3 }"))
     assert found.field == (1, 7)
     assert found.receptive_field == 1
+
+
+@pytest.mark.parametrize(
+    ("spec", "depth"), [("resnet18", 18), ("resnet50", 50), ("vgg16", 16), ("densenet121", 121)]
+)
+def test_depth_is_the_number_in_the_name(spec: str, depth: int) -> None:
+    assert measure(build_file(f"specs/{spec}.cnn")).depth == depth

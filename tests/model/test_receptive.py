@@ -65,6 +65,15 @@ def test_a_gate_is_left_aside() -> None:
     assert not found["conv8_3x3_mul"].is_global
 
 
+def test_a_pool_as_large_as_the_map_is_a_global_one() -> None:
+    body = "network N {{ input 1x9x9\n conv 2 3x3\n {} -> flatten\n fc 2 }}"
+    for pool in ("avgpool global", "avgpool 7x7", "avgpool to=1x1", "reduce mean axis=space"):
+        found = fields(build(body.format(pool)))
+        assert found[2].is_global
+        assert found[2].sizes == (9, 9)
+        assert network_field(found) == (3, 3)
+
+
 def test_branches_that_look_elsewhere_see_what_either_sees() -> None:
     # One branch looks to the left of its pixel, the other to the right: together 5, not 3.
     graph = build(

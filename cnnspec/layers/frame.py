@@ -1,0 +1,173 @@
+"""pad, crop, slice: something added around the maps, or a part of them kept."""
+
+from collections.abc import Sequence
+
+from cnnspec.layers.base import Layer, Sizes, View, need_map, per_axis, per_side
+from cnnspec.layers.window import axis_index, axis_names, by_axis
+from cnnspec.text.diagnostic import Refusal
+from cnnspec.vocab.param import Axes, axes, choice, number, of, whole
+from cnnspec.vocab.value import Shape, show_shape
+
+AXES = ("channels", "depth", "height", "width", "length")
+"""The words for axes; images have channels, height and width."""
+
+Sides = tuple[tuple[int, ...], tuple[int, ...]]
+"""Pixels at the beginning and at the end of each axis."""
+
+
+class Pad(Layer):
+    """A border around every map: a constant, the map mirrored, or its edge repeated.
+
+    `pad 1` puts zeros on all sides, `pad 1x2` one row above and below and two columns at both
+    sides, `pad (0, 0, 1, 1)` one row below and one column to the right: first all begins, then all
+    ends. `mode=reflect` mirrors the map without repeating its edge. Windows have a `pad` of their
+    own; this one is for borders that are not zero, or that stand alone.
+    """
+
+    kind = "pad"
+    positional = ("size",)
+
+    size: Sizes = of(Axes(0), "how wide: for all sides, each axis, or begins and then ends")
+    mode: str = choice("what fills it", "constant", "reflect", "edge", default="constant")
+    value: float = number("the constant that fills it", default=0)
+
+    def sides(self, x: Shape) -> Sides:
+        return per_side(self.size, len(x) - 1, "size", "pad")
+
+    def shape(self, *xs: Shape) -> Shape:
+        (x,) = xs
+        need_map("pad", x)
+        begins, ends = self.sides(x)
+        if self.mode != "constant" and self.was_given("value"):
+            raise Refusal(
+                "extra-argument",
+                f"`mode={self.mode}` takes what fills the border from the map; "
+                "`value` has nothing to say",
+                param="value",
+            )
+        for name, n, b, e in zip(axis_names(len(x) - 1), x[1:], begins, ends, strict=True):
+            if self.mode == "reflect" and max(b, e) >= n:
+                raise Refusal(
+                    "wrong-size",
+                    f"a {name} of {n} has {n - 1} to mirror beside its edge; "
+                    f"the border is {max(b, e)} wide",
+                    param="size",
+                    hint="mode=edge repeats the edge as often as needed",
+                )
+        return (x[0], *(n + b + e for n, b, e in zip(x[1:], begins, ends, strict=True)))
+
+    def views(self, y: Shape, *xs: Shape) -> Sequence[View]:
+        return tuple(View(1, 1, -b) for b in self.sides(xs[0])[0])
+
+    def sums(self, y: Shape, *xs: Shape) -> Sequence[str]:
+        columns = zip(xs[0][1:], *self.sides(xs[0]), y[1:], strict=True)
+        return by_axis([f"{n} + {b} + {e} = {m}" for n, b, e, m in columns])
+
+
+class Crop(Layer):
+    """Pixels taken off the border (`crop 2`), or the middle part of a given size (`crop to=24x24`).
+
+    Amounts are written as for `pad`: for all sides, for each axis, or all begins and then all ends.
+    With `to` an odd pixel goes at the end. The U-Net of 2015 crops its shortcuts so that they fit:
+    `concat { | in | e2 -> crop to=(in.height, in.width) }`.
+    """
+
+    kind = "crop"
+    positional = ("size",)
+
+    size: Sizes | None = of(
+        Axes(0), "how much: off all sides, each axis, or begins and then ends", default=None
+    )
+    to: Sizes | None = axes("the size that is kept, from the middle", default=None)
+
+    def sides(self, x: Shape) -> Sides:
+        rank = len(x) - 1
+        if self.to is None:
+            assert self.size is not None, "the shape rule asks for one of the two"
+            return per_side(self.size, rank, "size", "crop")
+        off = [n - m for n, m in zip(x[1:], per_axis(self.to, rank, "to", "crop"), strict=True)]
+        return tuple(n // 2 for n in off), tuple(n - n // 2 for n in off)
+
+    def shape(self, *xs: Shape) -> Shape:
+        (x,) = xs
+        need_map("crop", x)
+        if self.size is None and self.to is None:
+            raise Refusal(
+                "missing-argument",
+                "`crop` needs an amount or `to=`",
+                hint="write `crop 2` or `crop to=24x24`",
+            )
+        if self.size is not None and self.to is not None:
+            raise Refusal(
+                "extra-argument", "`to` settles what `crop` takes off; so does `size`", param="size"
+            )
+        begins, ends = self.sides(x)
+        y = tuple(n - b - e for n, b, e in zip(x[1:], begins, ends, strict=True))
+        for name, n, m, b, e in zip(axis_names(len(y)), x[1:], y, begins, ends, strict=True):
+            if m > n:
+                raise Refusal(
+                    "wrong-size",
+                    f"a {name} of {m} cannot be cut out of a {name} of {n}",
+                    param="to",
+                    hint="`pad` makes maps larger",
+                )
+            if m < 1:
+                raise Refusal(
+                    "wrong-size",
+                    f"{b} + {e} pixels cannot be taken off a {name} of {n}",
+                    param="size",
+                    hint=f"at most {n - 1} can",
+                )
+        return (x[0], *y)
+
+    def views(self, y: Shape, *xs: Shape) -> Sequence[View]:
+        return tuple(View(1, 1, b) for b in self.sides(xs[0])[0])
+
+    def sums(self, y: Shape, *xs: Shape) -> Sequence[str]:
+        columns = zip(xs[0][1:], *self.sides(xs[0]), y[1:], strict=True)
+        return by_axis([f"{n} - {b} - {e} = {m}" for n, b, e, m in columns])
+
+
+class Slice(Layer):
+    """A part of the channels, or of another axis.
+
+    It goes from the first number, counted from 0, up to the second, which is left out; without a
+    second, to the end. So `slice 0 in.channels/2` and `slice in.channels/2` are the two halves of
+    the maps, and `slice 0 1 axis=height` the first row.
+    """
+
+    kind = "slice"
+    positional = ("from", "to")
+
+    from_: int = whole("where it begins, counted from 0", least=0)
+    to: int | None = whole("where it ends; that one is left out", default=None)
+    axis: str = choice("along which axis", *AXES, default="channels")
+
+    def shape(self, *xs: Shape) -> Shape:
+        (x,) = xs
+        axis = axis_index(x, self.axis)
+        end = self._end(x[axis])
+        if end > x[axis] or self.from_ >= end:
+            at_fault = "to" if end > x[axis] else "from"
+            size = f"{x[0]} channels" if axis == 0 else f"a {self.axis} of {x[axis]}"
+            raise Refusal(
+                "wrong-size",
+                f"from {self.from_} up to {end} is no part of {size}",
+                param=at_fault,
+                hint=f"it begins before it ends, and ends at {x[axis]} at the latest",
+            )
+        return tuple(end - self.from_ if i == axis else n for i, n in enumerate(x))
+
+    def views(self, y: Shape, *xs: Shape) -> Sequence[View]:
+        (x,) = xs
+        axis = axis_index(x, self.axis)
+        if axis == 0:
+            return ()
+        return tuple(View(1, 1, self.from_ if i == axis else 0) for i in range(1, len(x)))
+
+    def sums(self, y: Shape, *xs: Shape) -> Sequence[str]:
+        end = self._end(xs[0][axis_index(xs[0], self.axis)])
+        return [f"{self.axis} {end} - {self.from_} = {end - self.from_}, of {show_shape(xs[0])}"]
+
+    def _end(self, n: int) -> int:
+        return n if self.to is None else self.to
