@@ -144,7 +144,7 @@ def dims(size: Sizes) -> str:
 
 def need_map(kind: str, x: Shape, what: str = "a map with channels and at least one axis") -> None:
     """Refuse a flat vector."""
-    if len(x) < 2:
+    if len(x) == 1:
         raise Refusal(
             "wrong-rank",
             f"`{kind}` takes {what}; a flat vector of {x[0]} reaches it",

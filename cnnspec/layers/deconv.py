@@ -1,7 +1,6 @@
 """deconv: a transposed convolution, which makes maps larger."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import gcd
 
 from cnnspec.layers.base import (
@@ -20,11 +19,12 @@ from cnnspec.layers.base import (
 from cnnspec.layers.conv import INITS, check_groups
 from cnnspec.layers.window import PADDING, Padding, axis_names, by_axis
 from cnnspec.text.diagnostic import Refusal
+from cnnspec.text.record import record
 from cnnspec.vocab.param import axes, choice, flag, of, whole
 from cnnspec.vocab.value import Shape
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Spread:
     """How the kernels of a transposed convolution spread along one axis of `n` pixels."""
 
@@ -146,16 +146,13 @@ class Deconv(Layer):
                 "`pad=same` settles the size; `output_pad` has nothing to add",
                 param="output_pad",
             )
-        # More than that no kernel reaches, and runtimes refuse it.
-        fits = max(spread.stride, spread.dilation) - 1
-        if spread.extra > fits:
+        # A convolution with this stride makes n pixels of stride different sizes; output_pad says which.
+        if spread.extra >= spread.stride:
             raise Refusal(
                 "wrong-size",
-                f"an output_pad of {spread.extra} is not smaller than the stride of "
-                f"{spread.stride}"
-                + (f" or the dilation of {spread.dilation}" if spread.dilation > 1 else ""),
+                f"an output_pad of {spread.extra} is not smaller than the stride of {spread.stride}",
                 param="output_pad",
-                hint=f"at most {fits} can be added",
+                hint=f"at most {spread.stride - 1} can be added",
             )
         if spread.out < 1:
             most = spread.out + spread.begin + spread.end - 1

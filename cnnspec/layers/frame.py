@@ -28,8 +28,8 @@ class Pad(Layer):
     positional = ("size",)
 
     size: Sizes = of(Axes(0), "how wide: for all sides, each axis, or begins and then ends")
-    mode: str = choice("what fills it", "constant", "reflect", "edge", default="constant")
-    value: float = number("the constant that fills it", default=0)
+    mode: str = choice("what is put there", "constant", "reflect", "edge", default="constant")
+    fill: float = number("the constant", default=0)
 
     def sides(self, x: Shape) -> Sides:
         return per_side(self.size, len(x) - 1, "size", "pad")
@@ -38,12 +38,12 @@ class Pad(Layer):
         (x,) = xs
         need_map("pad", x)
         begins, ends = self.sides(x)
-        if self.mode != "constant" and self.was_given("value"):
+        if self.mode != "constant" and self.was_given("fill"):
             raise Refusal(
                 "extra-argument",
                 f"`mode={self.mode}` takes what fills the border from the map; "
-                "`value` has nothing to say",
-                param="value",
+                "`fill` has nothing to say",
+                param="fill",
             )
         for name, n, b, e in zip(axis_names(len(x) - 1), x[1:], begins, ends, strict=True):
             if self.mode == "reflect" and max(b, e) >= n:

@@ -161,7 +161,7 @@ class MatMul(Merge):
         self.check_count(xs)
         self.check_ranks(xs)
         a, b = xs
-        if len(a) < 2:
+        if len(a) == 1 or len(b) == 1:
             raise Refusal(
                 "wrong-rank",
                 f"`matmul` takes matrices; its branches end in flat vectors of {a[0]} and {b[0]}",
@@ -224,13 +224,13 @@ def _size(name: str, n: int) -> str:
 
 
 def _what(x: Shape) -> str:
-    return f"a map of {show_shape(x)}" if len(x) > 1 else f"a flat vector of {x[0]}"
+    return f"a flat vector of {x[0]}" if len(x) == 1 else f"a map of {show_shape(x)}"
 
 
 def _rank_hint(first: Shape, x: Shape, k: int) -> str | None:
     """Where a flat vector meets a map: its shape as a map, or `flatten` for the map."""
     flat, full, who, other = (x, first, k, 1) if len(x) == 1 else (first, x, 1, k)
-    if len(flat) > 1:
+    if len(flat) != 1:
         return None
     if flat[0] == full[0]:
         ones = show_shape((flat[0], *(1 for _ in full[1:])))

@@ -61,7 +61,7 @@ class Reshape(Layer):
 
 
 def _numbers(x: Shape) -> str:
-    return f"{times(x)} = {product(x):,} numbers" if len(x) > 1 else count(x[0], "number")
+    return count(x[0], "number") if len(x) == 1 else f"{times(x)} = {product(x):,} numbers"
 
 
 def _hint(y: Shape, numbers: int) -> str | None:

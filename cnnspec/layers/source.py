@@ -1,14 +1,13 @@
 """input: what the network is given."""
 
-from dataclasses import dataclass
-
 from cnnspec.layers.base import Layer, Sizes, count, need_rank
 from cnnspec.text.diagnostic import Refusal
+from cnnspec.text.record import record
 from cnnspec.vocab.param import Axes, Many, Number, choice, number, of
 from cnnspec.vocab.value import Shape
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Extent(Axes):
     """The size of a value: channels and spatial axes, or the length of a flat vector."""
 

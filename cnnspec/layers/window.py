@@ -1,10 +1,10 @@
 """How does a window slide over a map? Kernel, stride, padding and dilation, axis by axis."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from cnnspec.layers.base import Sizes, View, per_axis, per_side
 from cnnspec.text.diagnostic import Refusal
+from cnnspec.text.record import record
 from cnnspec.vocab.param import Axes, Choice, OneOf
 from cnnspec.vocab.value import Shape, show_shape
 
@@ -36,7 +36,7 @@ def axis_index(x: Shape, axis: str) -> int:
     return names.index(axis)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Axis:
     """A window along one axis of `n` pixels."""
 
@@ -104,7 +104,7 @@ class Axis:
         return f"{quotient} + 1{last} = {self.out}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Window:
     """A window over every spatial axis of a map."""
 
@@ -181,8 +181,10 @@ def window(
     extents = [d * (k - 1) + 1 for k, d in zip(kernels, dilations, strict=True)]
     begins, ends = _pads(kind, pad, x[1:], extents, strides)
     axes = tuple(
-        Axis(*values, ceil)
-        for values in zip(x[1:], kernels, strides, dilations, begins, ends, strict=True)
+        Axis(n, k, s, d, begin, end, ceil)
+        for n, k, s, d, begin, end in zip(
+            x[1:], kernels, strides, dilations, begins, ends, strict=True
+        )
     )
     for i, axis in enumerate(axes):
         # Rounded up, a window may hang over the end and still have its place.

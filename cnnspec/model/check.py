@@ -5,16 +5,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
-from cnnspec.settings.recipe import read_recipe
-from cnnspec.syntax.parse import parse
-
 from cnnspec.model.elaborate import Elaborator
 from cnnspec.model.evaluate import evaluate
 from cnnspec.model.expects import Claim, check_network
 from cnnspec.model.graph import Graph
 from cnnspec.model.lint import lint_graph, lint_names, lint_recipe
 from cnnspec.model.module import Loader, Module, Read
+from cnnspec.settings.recipe import read_recipe
 from cnnspec.syntax import tree
+from cnnspec.syntax.parse import parse
 from cnnspec.text.diagnostic import Sink, TooManyErrors
 from cnnspec.text.source import Source, Span
 from cnnspec.text.suggest import did_you_mean

@@ -10,6 +10,7 @@ from cnnspec.model.scope import NOTHING, SIZES, Wire
 from cnnspec.syntax import tree
 from cnnspec.syntax.numbers import value_of
 from cnnspec.text.diagnostic import Frame, Sink
+from cnnspec.text.record import record
 from cnnspec.text.source import Span
 from cnnspec.text.suggest import did_you_mean
 from cnnspec.vocab.value import UNKNOWN, Unknown, Word, show
@@ -30,7 +31,7 @@ class Fault(Exception):
     hint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Site:
     """In what surroundings an expression is evaluated."""
 
@@ -376,7 +377,7 @@ def _what(value: object) -> str:
 # ── functions ──────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Function:
     """A function of the language: how it is called, what it says, what it computes."""
 

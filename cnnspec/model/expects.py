@@ -1,7 +1,6 @@
 """Does the network keep what its author expects of it?"""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 from cnnspec.model.evaluate import Site, compare, evaluate, evaluate_closed
@@ -10,6 +9,7 @@ from cnnspec.model.measure import Measure, measure
 from cnnspec.model.place import Place
 from cnnspec.syntax import tree
 from cnnspec.text.diagnostic import Label
+from cnnspec.text.record import record
 from cnnspec.vocab.value import Unknown, Word, show, show_shape
 
 
@@ -138,7 +138,7 @@ def _number(value: float) -> str:
     return f"{value:,}" if type(value) is int else f"{value:,.6g}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Metrics:
     site: Site
     measures: Measure

@@ -7,11 +7,12 @@ from cnnspec.layers.base import Layer, Weight, Work
 from cnnspec.settings.recipe import Recipe
 from cnnspec.syntax.tree import File
 from cnnspec.text.diagnostic import Frame
+from cnnspec.text.record import record
 from cnnspec.text.source import Span
 from cnnspec.vocab.value import Shape
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Facts:
     """What a layer says of itself on given input shapes; shared by all uses that are alike."""
 
@@ -50,7 +51,7 @@ class Node:
         return self.owner != self.path
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Output:
     """A value that leaves the network: the end of the body, or of a `head`."""
 

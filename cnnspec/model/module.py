@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from posixpath import dirname, join, normpath
 
-from cnnspec.syntax.parse import parse
-
 from cnnspec.layers import KINDS
 from cnnspec.model.evaluate import Site, evaluate, evaluate_closed
 from cnnspec.model.scope import RESERVED, Definition, Scope
 from cnnspec.syntax import tree
+from cnnspec.syntax.parse import parse
 from cnnspec.text.diagnostic import Label, Sink
+from cnnspec.text.record import record
 from cnnspec.text.source import Source, Span
 from cnnspec.text.suggest import did_you_mean
 from cnnspec.vocab.value import UNKNOWN, show
@@ -19,7 +19,7 @@ Read = Callable[[str], Source]
 """Loads a file by its path; raises `OSError` or `UnicodeDecodeError`."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class BlockDef:
     """A block and the file whose params and blocks it sees."""
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from cnnspec.text.record import record
 from cnnspec.text.source import Span
 
 NOTHING: Final = -1
@@ -20,7 +21,7 @@ SIZES: Final = ("channels", "height", "width", "depth", "length", "size", "rank"
 """What can be asked of a value by a dot."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Wire:
     """A value of the network: the index of the node that makes it, `NOTHING` or `BROKEN`."""
 

@@ -1,8 +1,7 @@
 """How is a graph built up, node by node, with every edge named and its shape known?"""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cnnspec.onnxir.graph import Attribute, Dims, DType, Model, Node, Tensor, Value

@@ -1,8 +1,8 @@
 """What is a training setting: one line of `train { … }`?"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from cnnspec.text.record import record
 from cnnspec.vocab.kind import Kind
 
 
@@ -10,7 +10,7 @@ class Word(Kind):
     """Base of the words that follow a setting's name: `adam` in `optimizer adam lr=1e-3`."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Setting:
     """A setting: its name, what it says, and the words that may follow; a setting without words of
     its

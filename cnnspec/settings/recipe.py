@@ -1,10 +1,11 @@
 """How is a network to be trained, according to its spec?"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from cnnspec.syntax import tree
 from cnnspec.text.diagnostic import Label, Sink
+from cnnspec.text.record import record
 from cnnspec.text.source import Span
 from cnnspec.text.suggest import did_you_mean
 from cnnspec.vocab.bind import Argument, Site, bind
@@ -14,7 +15,7 @@ from cnnspec.vocab.value import listing
 Evaluate = Callable[[tree.Expr], object]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entry:
     """One setting as written: its name, its words with their arguments, and where it stands."""
 
@@ -30,7 +31,7 @@ class Entry:
         return line if alone else f"{self.setting} {line}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Recipe:
     """The settings that were made, in their order. What is not said is decided when training
     begins."""
@@ -61,7 +62,7 @@ def read_recipe(
     return _Reading(evaluate, sink, names).read(train)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Reading:
     evaluate: Evaluate
     sink: Sink

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from typing import cast
+from typing import Any, cast
 
 from cnnspec.syntax import tree
 from cnnspec.text.source import Span
@@ -16,16 +16,15 @@ def outline(file: tree.File) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _node(node: object, depth: int) -> Iterator[str]:
+def _node(node: Any, depth: int) -> Iterator[str]:
     """The lines of a node: the simple fields on its own, the nodes in it below."""
     span: Span = getattr(node, "span")  # noqa: B009 - every node has one, of whatever class
     line, column = span.source.position(span.start)
     words = [type(node).__name__.lower()]
-    inner: list[object] = []
-    assert is_dataclass(node), "the tree is made of dataclasses"
-    for field in fields(node):
-        value = getattr(node, field.name)
-        if field.name.endswith("span") or value is None:
+    inner: list[Any] = []
+    for name in (field.name for field in fields(node)):
+        value = getattr(node, name)
+        if name.endswith("span") or value is None:
             continue
         if is_dataclass(value):
             inner.append(value)
@@ -38,7 +37,7 @@ def _node(node: object, depth: int) -> Iterator[str]:
         yield from _node(child, depth + 1)
 
 
-def _flat(items: tuple[object, ...], words: list[str]) -> Iterator[object]:
+def _flat(items: tuple[object, ...], words: list[str]) -> Iterator[Any]:
     for item in items:
         if isinstance(item, tuple):
             yield from _flat(cast("tuple[object, ...]", item), words)

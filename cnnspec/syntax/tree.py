@@ -1,13 +1,12 @@
 """What does a spec's text say? Frozen nodes, each with its span; nothing is known of them yet."""
 
-from dataclasses import dataclass
-
+from cnnspec.text.record import record
 from cnnspec.text.source import Source, Span
 
 # ── expressions ────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Number:
     """`6`, `1e-3`, `61_706`, `0.5M`, `10MB`: the text is kept for the canonical form."""
 
@@ -15,7 +14,7 @@ class Number:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Size:
     """`3x224x224`, shorthand for a tuple."""
 
@@ -23,13 +22,13 @@ class Size:
     numbers: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Text:
     span: Span
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ref:
     """`classes`, `same`, `in.channels`, `e1.height`: the dotted name as written."""
 
@@ -37,7 +36,7 @@ class Ref:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Paren:
     """`(a + b)`: kept, because the author thought it clearer."""
 
@@ -45,7 +44,7 @@ class Paren:
     inner: "Expr"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tuple:
     """`(a, b)` or `[a, b]`."""
 
@@ -54,7 +53,7 @@ class Tuple:
     brackets: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Index:
     """`xs[i]`."""
 
@@ -63,7 +62,7 @@ class Index:
     index: "Expr"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Invoke:
     """`min(a, b)`: a function of the language."""
 
@@ -73,7 +72,7 @@ class Invoke:
     arguments: "tuple[Expr, ...]"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sign:
     """`-x`."""
 
@@ -81,13 +80,13 @@ class Sign:
     inner: "Expr"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Not:
     span: Span
     inner: "Expr"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Chain:
     """Operators of one level, from left to right: `a + b - c`, `a and b`, `a * b / c`, `a ** b`.
 
@@ -99,7 +98,7 @@ class Chain:
     rest: "tuple[tuple[str, Expr], ...]"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Compare:
     """`a == b`; comparisons do not chain."""
 
@@ -114,7 +113,7 @@ Expr = Number | Size | Text | Ref | Paren | Tuple | Index | Invoke | Sign | Not 
 # ── calls ──────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Arg:
     """`64` by place, or `pad=1` by name."""
 
@@ -124,7 +123,7 @@ class Arg:
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Label:
     """`as e1`: the dotted name as written."""
 
@@ -132,7 +131,7 @@ class Label:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Call:
     """A layer, a block, a training setting, or the bare name of a value (`in`, `e1`)."""
 
@@ -147,7 +146,7 @@ class Call:
 # ── statements ─────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Flow:
     """`a -> b -> c`: one value through several calls."""
 
@@ -155,7 +154,7 @@ class Flow:
     calls: tuple[Call, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Let:
     """`let n = 3`, or `let (w, d) = pair`."""
 
@@ -165,14 +164,14 @@ class Let:
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Repeat:
     span: Span
     count: Expr
     body: "Body"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class For:
     span: Span
     names: tuple[Label, ...]
@@ -181,7 +180,7 @@ class For:
     body: "Body"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class If:
     """`if a { … } else if b { … } else { … }`."""
 
@@ -190,7 +189,7 @@ class If:
     otherwise: "Body | None"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Expect:
     """`expect 16x5x5` here, or `expect params == 61_706, macs <= 0.5M` of the network."""
 
@@ -198,7 +197,7 @@ class Expect:
     claims: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Head:
     """`head boxes { … }`: a side branch whose end is an output of the network."""
 
@@ -207,7 +206,7 @@ class Head:
     body: "Body"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Broken:
     """Text that could not be read; already reported."""
 
@@ -217,7 +216,7 @@ class Broken:
 Statement = Flow | Let | Repeat | For | If | Expect | Head | Broken
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Body:
     """`{ … }`, or what follows a `|`: the span takes in the brace or the bar."""
 
@@ -228,7 +227,7 @@ class Body:
 # ── items of a file ────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Use:
     """`use "resnet.cnn" depth=50`: blocks of another file, and its network where this has none."""
 
@@ -237,7 +236,7 @@ class Use:
     args: tuple[Arg, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Param:
     """`param classes = 10`."""
 
@@ -246,7 +245,7 @@ class Param:
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Formal:
     """A block's parameter, with its default if it has one."""
 
@@ -255,7 +254,7 @@ class Formal:
     default: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Block:
     span: Span
     name: Label
@@ -263,7 +262,7 @@ class Block:
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Network:
     span: Span
     keyword_span: Span
@@ -271,7 +270,7 @@ class Network:
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Train:
     """`train { … }`: settings, each a flow of calls."""
 
@@ -283,14 +282,14 @@ class Train:
 Item = Use | Param | Let | Block | Network | Train | Expect | Broken
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Comment:
     """`# …`, kept beside the tree for the formatter."""
 
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class File:
     source: Source
     items: tuple[Item, ...]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from cnnspec.text.record import record
 from cnnspec.text.source import Span
 
 
@@ -12,7 +13,7 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Label:
     """A second place that matters, with what is to be said of it."""
 
@@ -20,7 +21,7 @@ class Label:
     text: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Frame:
     """One step on the way from the network's text to a layer: a block's call, a loop's turn."""
 
@@ -38,7 +39,7 @@ class Frame:
         return frames
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Diagnostic:
     """One mistake: a true sentence at the narrowest place, what led to it, and the nearest fix.
 

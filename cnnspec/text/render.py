@@ -2,9 +2,9 @@
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from cnnspec.text.diagnostic import Diagnostic, Label, Severity
+from cnnspec.text.record import record
 from cnnspec.text.source import Source, Span
 
 WIDEST = 120
@@ -14,7 +14,7 @@ TAB = 4
 MOST_FRAMES = 8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Paint:
     """Colours, or none."""
 

@@ -1,11 +1,13 @@
 """Where is a piece of text: which file, which line, which column?"""
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
+from cnnspec.text.record import record
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@record
 class Source:
     """A file's text under the name that the user knows it by."""
 

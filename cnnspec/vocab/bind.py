@@ -1,9 +1,9 @@
 """Do the arguments of a call fit the parameters of its kind, and if not, what is to be said?"""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from cnnspec.text.diagnostic import Frame, Label, Sink
+from cnnspec.text.record import record
 from cnnspec.text.source import Span
 from cnnspec.text.suggest import did_you_mean, nearest
 from cnnspec.vocab.kind import Kind
@@ -11,7 +11,7 @@ from cnnspec.vocab.param import Mismatch, Param
 from cnnspec.vocab.value import Unknown, Word, show
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Argument:
     """One argument of a call, evaluated: by place where `name` is none."""
 
@@ -21,7 +21,7 @@ class Argument:
     name_span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Site:
     """Where a call stands, and what a misspelt name near it may have meant."""
 
@@ -32,7 +32,7 @@ class Site:
     """Names in scope, asked for only when something is misspelt."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Bound:
     """The arguments that were read, by parameter, and where each was written."""
 

@@ -76,7 +76,9 @@ def _exact(value: object) -> str:
     """As `show`, but numbers in full: 1/255 written and read again is the same number."""
     if isinstance(value, float):
         return repr(value)
-    if isinstance(value, tuple) and any(type(v) is not int for v in value):  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, tuple):
         items = cast("tuple[object, ...]", value)
-        return f"({', '.join(_exact(v) for v in items)}{',' if len(items) == 1 else ''})"
+        if any(type(v) is not int for v in items):
+            return f"({', '.join(_exact(v) for v in items)}{',' if len(items) == 1 else ''})"
+        return show(items)
     return show(value)

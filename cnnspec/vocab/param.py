@@ -6,9 +6,9 @@ reference's tables and the messages about ill-typed arguments all come from thes
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
+from cnnspec.text.record import record
 from cnnspec.vocab.value import Word, listing, show
 
 
@@ -61,7 +61,7 @@ class Param:
         return "" if self.default is None else show(self.default)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Whole:
     """A whole number within bounds."""
 
@@ -92,7 +92,7 @@ class Whole:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Number:
     """A real number within bounds; `above` and `below` are bounds that it may not touch."""
 
@@ -130,7 +130,7 @@ class Number:
         return value
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Flag:
     """Yes or no."""
 
@@ -145,7 +145,7 @@ class Flag:
         return value
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Choice:
     """One of a few words."""
 
@@ -161,7 +161,7 @@ class Choice:
         return value
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Name:
     """A free name or text: a data set, a file, a layer."""
 
@@ -178,7 +178,7 @@ class Name:
         return str(value)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Axes:
     """One whole number for every axis alike, or one for each: `2`, `5x5`, `(1, 7)`."""
 
@@ -199,7 +199,7 @@ class Axes:
         raise Mismatch
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Many:
     """Several values of one type; a single one stands for a list of one."""
 
