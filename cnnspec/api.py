@@ -86,7 +86,7 @@ def load(spec: str | Path, /, **params: object) -> Network:
 def _source(spec: str | Path) -> Source:
     if isinstance(spec, str) and ("\n" in spec or "{" in spec):
         return Source("<text>", spec)
-    return zoo.read(str(zoo.resolve(str(spec))))
+    return zoo.read(zoo.resolve(str(spec)))
 
 
 def _value(value: object) -> object:

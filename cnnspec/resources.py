@@ -1,11 +1,11 @@
 """Where do the grammar and the zoo lie: inside an installed package, or beside it in a checkout?"""
 
-from pathlib import Path
+import os
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
 
-def folder(name: str) -> Path:
+def folder(name: str) -> str:
     """`grammars` or `specs`, wherever this copy of the package keeps it."""
-    inside = PACKAGE / name
-    return inside if inside.is_dir() else PACKAGE.parent / name
+    inside = os.path.join(PACKAGE, name)
+    return inside if os.path.isdir(inside) else os.path.join(os.path.dirname(PACKAGE), name)

@@ -1,6 +1,7 @@
 """Where are the pages that `cnnspec explain` shows, and what do they say?"""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from cnnspec.layers import FAMILIES, KINDS
 from cnnspec.resources import PACKAGE
@@ -8,7 +9,7 @@ from cnnspec.settings.words import SETTINGS
 from cnnspec.vocab.bind import signature
 from cnnspec.vocab.kind import Kind
 
-CODES = PACKAGE / "explain"
+CODES = Path(PACKAGE) / "explain"
 
 
 def codes() -> list[str]:

@@ -29,7 +29,7 @@ def source_of(file: str) -> Source:
     try:
         if file == "-":
             return Source("<stdin>", sys.stdin.buffer.read().decode("utf-8"))
-        return zoo.read(str(zoo.resolve(file)))
+        return zoo.read(zoo.resolve(file))
     except FileNotFoundError as fault:
         raise Unreadable(str(fault)) from None
     except (OSError, UnicodeDecodeError, ValueError) as fault:

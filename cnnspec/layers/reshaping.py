@@ -6,7 +6,7 @@ from cnnspec.layers.base import Layer, Sizes, count, need_rank, product, times
 from cnnspec.layers.source import SIZE, extent
 from cnnspec.text.diagnostic import Refusal
 from cnnspec.vocab.param import Axes, of
-from cnnspec.vocab.value import Shape, show, show_shape
+from cnnspec.vocab.value import Shape, show_shape
 
 
 class Flatten(Layer):
@@ -93,7 +93,8 @@ class Permute(Layer):
         if sorted(order) != list(range(len(x))):
             raise Refusal(
                 "wrong-axes",
-                f"{show(self.order)} does not name each position of {show_shape(x)} once",
+                f"`order` is [{', '.join(map(str, order))}], which does not name each position of "
+                f"{show_shape(x)} once",
                 param="order",
                 hint=f"its positions are {', '.join(map(str, range(len(x))))}",
             )

@@ -11,7 +11,6 @@ from cnnspec.model.expects import Claim, check_network
 from cnnspec.model.graph import Graph
 from cnnspec.model.lint import lint_graph, lint_names, lint_recipe
 from cnnspec.model.module import Loader, Module, Read
-from cnnspec.settings.recipe import read_recipe
 from cnnspec.syntax import tree
 from cnnspec.syntax.parse import parse
 from cnnspec.text.diagnostic import Sink, TooManyErrors
@@ -47,6 +46,8 @@ def check_file(
     elaborator.network(network, home)
     _check_inputs(network, graph, sink)
     if module.train is not None:
+        from cnnspec.settings.recipe import read_recipe
+
         train, origin = module.train
         graph.recipe = read_recipe(train, partial(_evaluate, origin, sink), sink, origin.names)
     if not sink.failed:

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from cnnspec.layers.base import Layer, Weight, Work
-from cnnspec.settings.recipe import Recipe
 from cnnspec.syntax.tree import File
 from cnnspec.text.diagnostic import Frame
 from cnnspec.text.record import record
 from cnnspec.text.source import Span
 from cnnspec.vocab.value import Shape
+
+if TYPE_CHECKING:
+    from cnnspec.settings.recipe import Recipe
 
 
 @record
@@ -69,7 +72,7 @@ class Graph:
     nodes: list[Node] = field(default_factory=list[Node])
     outputs: list[Output] = field(default_factory=list[Output])
     params: dict[str, object] = field(default_factory=dict[str, object])
-    recipe: Recipe | None = None
+    recipe: "Recipe | None" = None
 
     @property
     def inputs(self) -> list[Node]:

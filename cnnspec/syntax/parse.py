@@ -8,12 +8,12 @@ from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from cnnspec.resources import folder
 from cnnspec.syntax import tree
 from cnnspec.syntax.brackets import match_braces
 from cnnspec.syntax.complain import Complaint, Context, complain
 from cnnspec.syntax.layout import lay_out
 from cnnspec.syntax.precedence import GroupingFault, Operator, group
+from cnnspec.syntax.tables import parser_with
 from cnnspec.text.diagnostic import Sink, TooManyErrors
 from cnnspec.text.source import Source, Span
 
@@ -67,16 +67,9 @@ def _is_too_large(source: Source, sink: Sink) -> bool:
 @cache
 def _lark() -> tuple[Lark, _Builder]:
     """The parser, built on first use; its callbacks make the tree's nodes."""
-    from lark import Lark
-
     builder = _Builder()
-    grammar = (folder("grammars") / "cnn.lark").read_text(encoding="utf-8")
-    parser = Lark(
-        grammar,
-        parser="lalr",
-        lexer="basic",
+    parser = parser_with(
         transformer=builder,
-        maybe_placeholders=False,
         lexer_callbacks={"COMMENT": builder.keep_comment},
         postlex=_KeepStrays(),
     )

@@ -21,10 +21,11 @@ NUMBERS = (-1, -0.5, 0, 0.1, 0.25, 0.5, 2 / 3, 1, 1.5, 2, 3)
 
 
 def layer(kind: type[Layer], share: float = 0.35) -> Layer:
-    """A layer with what it requires and some of the rest."""
+    """A layer with what it requires, mostly what stands by place, and some of the rest."""
     given: dict[str, object] = {}
     for param in kind.params.values():
-        if param.is_required or random.random() < share:
+        often = 0.7 if param.name in kind.positional else share
+        if param.is_required or random.random() < often:
             given[param.name] = param.type.read(value(param.type))
     return kind(**given)
 

@@ -16,6 +16,7 @@ import draw
 from cnnspec import layers
 from cnnspec.layers import FAMILIES, KINDS
 from cnnspec.layers.base import Layer, product
+from cnnspec.layers.merge import Merge
 from cnnspec.model.evaluate import Site as Surroundings
 from cnnspec.model.evaluate import evaluate
 from cnnspec.syntax import tree
@@ -58,7 +59,7 @@ def test_the_table_names_every_kind_of_every_file() -> None:
 @every_kind
 def test_it_is_documented(kind: type[Layer]) -> None:
     summary = kind.summary()
-    assert len(summary) > 10, "the first line of the docstring is a summary"
+    assert summary, "the first line of the docstring is a summary"
     assert summary[-1] in ".:)", "the first line is a sentence of its own"
     for param in kind.params.values():
         assert len(param.doc) > 5, f"{param.name} has no documentation"
@@ -109,26 +110,30 @@ def read(text: str, kind: type[Layer]) -> Bound:
 
 @every_kind
 def test_whatever_reaches_it_it_answers_or_refuses(kind: type[Layer]) -> None:
-    for _ in range(150):
+    answers = 0
+    for _ in range(200):
         layer = draw.layer(kind, random.choice((0, 0.2, 0.5)))
         xs = inputs(layer)
         try:
             y = layer.shape(*xs)
         except Refusal as refusal:
             examine_refusal(layer, refusal)
-            continue
-        examine(layer, y, xs)
+        else:
+            examine(layer, y, xs)
+            answers += 1
+    assert answers, "nothing was drawn that it takes"
 
 
 def inputs(layer: Layer) -> tuple[Shape, ...]:
+    """Shapes that may reach it, with luck such as it takes."""
     if layer.kind == "input":
         return ()
-    if not layer.is_merge:
-        return (draw.shape(most=random.choice((1, 4, 12, 90))),)
+    if not isinstance(layer, Merge):
+        x = (84,) if layer.kind == "rbf" else draw.shape(most=random.choice((1, 4, 12, 90)))
+        return (x if random.random() < 0.8 else draw.shape(),)
     x = draw.shape(most=4)
-    return tuple(
-        x if random.random() < 0.7 else draw.shape(most=3) for _ in range(random.randint(1, 4))
-    )
+    n = layer.exactly if layer.exactly and random.random() < 0.8 else random.randint(1, 4)
+    return tuple(x if random.random() < 0.8 else draw.shape(most=3) for _ in range(n))
 
 
 def examine_refusal(layer: Layer, refusal: Refusal) -> None:
