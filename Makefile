@@ -19,10 +19,11 @@ help: ## show this list
 # $(call show,HEADLINE,COMMAND): a headline, the command as a user types it, and what it prints.
 show = @printf '\n== %s\n$$ %s\n\n' '$(1)' '$(2)'; $(BIN)/$(2)
 
-demo: .venv/stamp ## see what cnnspec says about LeNet-5
+demo: .venv/stamp ## see LeNet-5 checked, counted and explained
 	$(call show,Is the network sound?,cnnspec check lenet5)
 	$(call show,What does it hold and cost?,cnnspec report lenet5)
 	$(call show,How do the numbers come about?,cnnspec report lenet5 --explain)
+	$(call show,What does a message mean?,cnnspec explain kernel-too-large)
 	$(call show,Which networks come with cnnspec?,cnnspec specs)
 
 test: .venv/stamp ## run the tests

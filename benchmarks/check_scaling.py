@@ -1,8 +1,8 @@
 """Does the checker's time grow linearly? Generated networks of 1,000, 10,000 and 50,000 layers.
 
-Prints, for each form and size, the best time of several runs in one process and the time of one layer,
-and fails where a layer of the largest network costs more than 1.5 times one of the smallest, or
-10,000 layers take more than 2 s.
+Prints, for each form and size, the best time of several runs in one process and the time of one
+layer, and fails where a layer costs 1.5 times more in one size than in another, or 10,000 layers
+take more than 2 s.
 """
 
 import argparse

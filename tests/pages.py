@@ -1,15 +1,16 @@
 """Which examples does a page hold, and do they do what it says?
 
-A page is Markdown. A fence ```` ```cnn ```` holds a spec, under the name behind `cnn` or else `example.cnn`; a fence
-```` ```text ```` behind it what `cnnspec check` says of it (`ok` for silence). A fence ```` ```console ```` holds commands
-behind `$ ` and their output. A fence ```` ```python ```` behind `>>> ` is a doctest. Other fences are not run.
+A page is Markdown with fenced blocks. A `cnn` block holds a spec, under the name behind that word
+or else `example.cnn`; a `text` block after it what `cnnspec check` says of it (`ok` for silence). A
+`console` block holds commands behind `$ ` and their output, a `python` block a doctest. Other
+blocks are not run.
 """
 
 import doctest
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +27,7 @@ FENCE = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL
 
 @dataclass(frozen=True)
 class Fence:
-    """A fenced block: its kind, the name behind it, its text, and where the text lies in the page."""
+    """A fenced block: its kind, the name behind it, its text, and where that lies in the page."""
 
     kind: str
     name: str | None
@@ -49,11 +50,8 @@ def said_of(path: str) -> str:
 
 def run_console(text: str) -> str:
     """The commands of a console block with the output that they have now."""
-    shown: list[str] = []
-    for line in text.splitlines():
-        if line.startswith("$ "):
-            shown.append(line + "\n" + run_command(line[2:]))
-    return "".join(shown)
+    commands = [line for line in text.splitlines() if line.startswith("$ ")]
+    return "".join(f"{line}\n{run_command(line[2:])}" for line in commands)
 
 
 def run_command(line: str) -> str:
@@ -110,6 +108,3 @@ def check_page(path: Path, folder: Path, *, bless: bool) -> str:
     elif now != page:
         assert now == page
     return now
-
-
-Check = Callable[[Path], str]

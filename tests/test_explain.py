@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from pages import check_page, fences
 
 PACKAGE = Path(__file__).parent.parent / "cnnspec"

@@ -31,7 +31,7 @@ RANKS = {name: rank for rank, names in enumerate(LADDER) for name in names}
 THIRD_PARTIES = {
     "PIL": ("run/",),
     "click": ("cli/",),
-    "lark": ("syntax/parse.py", "syntax/recover.py"),
+    "lark": ("syntax/parse.py", "syntax/tables.py"),
     "numpy": ("onnxir/", "emit/", "grad/", "train/", "run/", "cli/", "api.py", "zoo.py"),
     "onnx": ("onnxir/", "grad/unfold.py", "run/"),
     "onnxruntime": ("run/",),

@@ -1,27 +1,31 @@
-"""The command line: one file for each command, imported when it is called."""
+"""The command line: one module for each command, imported when it is called."""
 
 import os
 import sys
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from cnnspec.version import VERSION
 
 COMMANDS = {
-    "check": "Say what is wrong with a spec, or nothing.",
-    "report": "Show every shape and count of a network.",
-    "fmt": "Bring specs into the canonical form.",
-    "expand": "Show the flat spec, after blocks, loops and conditions.",
-    "explain": "Show the page of a message, a layer or a setting.",
-    "specs": "List the specs that come with cnnspec.",
-    "new": "Write a spec to start from.",
+    "check": ("cnnspec.cli.check", "Say what is wrong with specs, or nothing."),
+    "report": ("cnnspec.cli.report", "Show every shape and count of a network."),
+    "fmt": ("cnnspec.cli.fmt", "Bring specs into the canonical form, comments kept."),
+    "expand": ("cnnspec.cli.expand", "Show the flat spec, after blocks, loops and conditions."),
+    "explain": ("cnnspec.cli.explain", "Show the page of a message, a layer or a setting."),
+    "specs": ("cnnspec.cli.specs", "List the specs that come with cnnspec, with their counts."),
+    "new": ("cnnspec.cli.new", "Write NAME.cnn, a commented spec to start from."),
 }
-"""Every command, with the line that `cnnspec --help` shows; its code is in the module of its
-name."""
+"""Every command: the module whose `command` it is, and the line that `cnnspec --help` shows."""
 
+STDOUT = 1
+
+WORLDS_FAULT = 1
 OUR_FAULT = 70
+INTERRUPTED = 130
+NOBODY_READS = 141
 
 
 class Commands(click.Group):
@@ -33,14 +37,14 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"cnnspec.cli.{cmd_name}").command
+        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
         return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0] if args else ""
-        if name and not name.startswith("-") and name not in COMMANDS:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
             from cnnspec.text.suggest import nearest
 
             meant = nearest(name, COMMANDS)
@@ -50,7 +54,22 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        # Said here, before click says it in its own way.
+        try:
+            result = super().invoke(ctx)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(INTERRUPTED)
+        except BrokenPipeError:
+            # Who read our output has gone, as `head` does; Python must not complain at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
+            ctx.exit(NOBODY_READS)
+        return result
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -68,33 +87,33 @@ def commands() -> None:
 
 
 def main(args: list[str] | None = None) -> NoReturn:
-    """Run a command; whatever happens ends in an exit status and at most one line, no traceback."""
+    """Run a command; whatever happens ends in an exit status, and no traceback."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        # Where the terminal knows fewer letters than we, it gets `\u00b7`.
+        reconfigure(errors="backslashreplace")
     sys.exit(run(args))
 
 
 def run(args: list[str] | None = None) -> int:
+    """The exit status of a command."""
     try:
         result = commands.main(args, prog_name="cnnspec", standalone_mode=False)
-        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
-        return 130
-    except BrokenPipeError:
-        # Whoever read our output has gone, as `head` does; Python must not complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+    except click.Abort:
+        return INTERRUPTED
     except OSError as error:
         click.echo(f"error: {_sentence(error)}", err=True)
-        return 1
+        return WORLDS_FAULT
     except Exception as error:
         if os.environ.get("CNNSPEC_TRACEBACK"):
             raise
+        said = " ".join(f"{type(error).__name__}: {error}".split())
         click.echo(
-            f"error: cnnspec itself failed ({type(error).__name__}: {error}); "
-            "CNNSPEC_TRACEBACK=1 shows where, please report it",
+            f"error: cnnspec itself failed ({said}); please report it, with what "
+            "CNNSPEC_TRACEBACK=1 shows",
             err=True,
         )
         return OUR_FAULT
@@ -102,6 +121,7 @@ def run(args: list[str] | None = None) -> int:
 
 
 def _sentence(error: OSError) -> str:
-    if error.filename is None or error.strerror is None:
+    if error.strerror is None:
         return str(error)
-    return f"{error.filename}: {error.strerror.lower()}"
+    reason = error.strerror.lower()
+    return reason if error.filename is None else f"{error.filename}: {reason}"

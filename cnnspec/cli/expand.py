@@ -3,7 +3,7 @@
 import click
 
 from cnnspec.cli.options import colour_option, file_argument, set_option
-from cnnspec.cli.specs_of import Overrides, need_graph
+from cnnspec.cli.specs_of import Overrides, need_graph, source_of
 from cnnspec.model.expand import expand
 
 
@@ -20,4 +20,4 @@ def command(file: str, overrides: Overrides, colour: str) -> None:
     Example:
       cnnspec expand resnet18 --set classes=10
     """
-    click.echo(expand(need_graph(file, overrides, colour)), nl=False)
+    click.echo(expand(need_graph(source_of(file), overrides, colour)), nl=False)

@@ -1,56 +1,63 @@
 """`cnnspec explain`: the page of a message, a layer or a setting."""
 
+import sys
+from typing import TYPE_CHECKING
+
 import click
 from click.shell_completion import CompletionItem
 
-from cnnspec.cli import pages
-from cnnspec.layers import KINDS
-from cnnspec.settings.words import SETTINGS
-from cnnspec.text.suggest import nearest
+from cnnspec.cli.options import columns
+
+if TYPE_CHECKING:
+    TopicType = click.ParamType[str]
+else:
+    # In click 8.2 it takes no type.
+    TopicType = click.ParamType
+
+WIDEST = 100
 
 
-class Topic(click.ParamType[str]):
-    """A code, a kind or a setting; the shell completes it."""
+class Topic(TopicType):
+    """A code, a kind or a setting."""
 
     name = "topic"
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        return [CompletionItem(t) for t in pages.topics() if t.startswith(incomplete)]
+        from cnnspec.cli.pages import topics
+
+        return [CompletionItem(t) for t in topics() if t.startswith(incomplete)]
 
 
 @click.command()
 @click.argument("topic", type=Topic(), required=False)
 def command(topic: str | None) -> None:
-    """Show the page of a message, a layer or a setting; without TOPIC, list them all.
+    """Show the page of a message, a layer or a setting.
+
+    Without TOPIC, list all that has a page.
 
     \b
     Example:
       cnnspec explain kernel-too-large
       cnnspec explain conv
     """
+    from cnnspec.cli.pages import contents, pages_of
+
     if topic is None:
-        click.echo(pages.contents(), nl=False)
+        # Cut to the terminal only: a pipe gets all.
+        click.echo(contents(columns(80) if sys.stdout.isatty() else None), nl=False)
         return
-    found = list(_pages(topic))
+    found = list(pages_of(topic, min(columns(80), WIDEST)))
     if not found:
-        meant = nearest(topic, pages.topics())
-        hint = f" Did you mean `{meant}`?" if meant else " `cnnspec explain` lists all pages."
-        raise click.UsageError(f"There is no page `{topic}`.{hint}")
+        raise _no_page(topic)
     click.echo("\n".join(found), nl=False)
 
 
-def _pages(topic: str) -> list[str]:
-    found: list[str] = []
-    code = pages.page_of_code(topic) if topic in pages.codes() else None
-    if code is not None:
-        found.append(code)
-    if topic in KINDS:
-        found.append(pages.page_of_kind(KINDS[topic]))
-    if topic in SETTINGS:
-        found.append(pages.page_of_setting(topic))
-    for name, setting in SETTINGS.items():
-        if topic in setting.words:
-            found.append(pages.page_of_kind(setting.words[topic], f"{name} "))
-    return found
+def _no_page(topic: str) -> click.UsageError:
+    from cnnspec.cli.pages import topics
+    from cnnspec.text.suggest import nearest
+
+    meant = nearest(topic, topics())
+    hint = f"Did you mean `{meant}`?" if meant else "`cnnspec explain` lists all pages."
+    return click.UsageError(f"There is no page `{topic}`. {hint}")

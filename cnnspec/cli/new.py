@@ -1,28 +1,31 @@
 """`cnnspec new`: a spec to start from."""
 
+import os
+
 import click
 
 TEMPLATE = """\
-# {name}: a small network for handwritten digits. `cnnspec check {file}` says what is wrong,
-# `cnnspec report {file}` shows every shape and count, `cnnspec explain` lists all layers.
+# {name}: a small network for handwritten digits
+# What is wrong with it?         cnnspec check {file}
+# Every shape and count of it:   cnnspec report {file}
+# All layers and settings:       cnnspec explain
+param classes = 10  # or another number: cnnspec report {file} --set classes=3
 
-param classes = 10                # cnnspec report {file} --set classes=3
-
-block unit(width) {{               # a block is written once and used as often as you like
+# A block is written once and used as often as you like.
+block unit(width) {{
   conv width 3x3 pad=same bias=no -> bn -> relu
 }}
 
 network {name} {{
-  input 1x28x28                   # channels first, then height and width
-
-  unit 16 -> maxpool 2x2          # -> sends the value on to the next layer
+  input 1x28x28           # channels, height, width
+  unit 16 -> maxpool 2x2  # -> hands the value on to the next layer
   unit 32 -> maxpool 2x2
   unit 64 -> avgpool global
-
   flatten
   fc classes -> softmax
 
-  expect params <= 30k            # what you believe, checked every time
+  # What you believe is checked every time.
+  expect params <= 30k
 }}
 
 train {{
@@ -44,15 +47,21 @@ def command(name: str) -> None:
     Example:
       cnnspec new digits
     """
-    stem = name.removesuffix(".cnn")
-    identifier = stem.rsplit("/", 1)[-1].replace("-", "_").replace(" ", "_")
-    if not (identifier.isascii() and identifier.isidentifier()):
-        raise click.UsageError(f"`{name}` is no name for a network: letters, digits and _ are.")
-    path = f"{stem}.cnn"
-    network = identifier[0].upper() + identifier[1:]
+    path = f"{name.removesuffix('.cnn')}.cnn"
+    network = _network(os.path.basename(path).removesuffix(".cnn"))
     try:
-        with open(path, "x", encoding="utf-8") as file:
+        with open(path, "x", encoding="utf-8", newline="\n") as file:
             file.write(TEMPLATE.format(name=network, file=path))
     except FileExistsError:
-        raise click.ClickException(f"{path} exists already; nothing was written") from None
-    click.echo(f"wrote {path}")
+        raise FileExistsError(f"{path} is there already; nothing was written") from None
+    click.echo(f"wrote {path}", err=True)
+
+
+def _network(stem: str) -> str:
+    """A network's name after a file's: `my-digits` holds `My_digits`."""
+    name = stem.replace("-", "_").replace(".", "_").replace(" ", "_")
+    if not (name.isascii() and name.isidentifier()):
+        raise click.UsageError(
+            f"`{stem}` is no name for a network: letters, digits and _ are, with a letter first."
+        )
+    return name[0].upper() + name[1:]

@@ -1,13 +1,33 @@
 """`cnnspec report`: every shape and count of a network."""
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
-from cnnspec.cli.options import colour_option, file_argument, is_coloured, set_option
-from cnnspec.cli.specs_of import Overrides, need_graph
+from cnnspec.cli.options import (
+    colour_option,
+    file_argument,
+    is_coloured,
+    set_option,
+    stage_option,
+)
+from cnnspec.cli.specs_of import Overrides, need_graph, source_of, tell
+from cnnspec.text.diagnostic import Severity
+from cnnspec.text.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from cnnspec.report.facts import Report
 
 FORMATS = ("table", "markdown", "csv", "json")
+
+
+def _print_schema(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from cnnspec.report.schema import json_schema
+
+        click.echo(json_schema())
+        ctx.exit()
 
 
 @click.command()
@@ -16,12 +36,19 @@ FORMATS = ("table", "markdown", "csv", "json")
 @click.option("--batch", type=click.IntRange(1), default=1, help="For memory: images at a time.")
 @click.option("--explain", is_flag=True, help="Show the arithmetic of each layer.")
 @click.option("--depth", type=click.IntRange(0), help="Fold blocks deeper than this into one row.")
+@click.option("--only", "prefix", metavar="PREFIX", help="Show layers whose path begins so.")
 @click.option(
     "--format", "form", type=click.Choice(FORMATS), default="table", help="How to show it."
 )
 @click.option(
-    "--stop-after", "stage", type=click.Choice(["graph"]), help="Show the graph behind the report."
+    "--schema",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_schema,
+    help="Show the JSON Schema of --format json, and stop.",
 )
+@stage_option
 @colour_option
 def command(
     file: str,
@@ -29,10 +56,11 @@ def command(
     batch: int,
     explain: bool,
     depth: int | None,
+    prefix: str | None,
     form: str,
     stage: str | None,
     colour: str,
-) -> None:
+) -> int:
     """Show every shape and count of a network.
 
     One row a layer: what it is, the shape of its output, parameters, multiply-accumulates (MACs),
@@ -42,41 +70,75 @@ def command(
     Example:
       cnnspec report lenet5 --explain
     """
-    graph = need_graph(file, overrides, colour)
-    if stage == "graph":
-        from cnnspec.model.listing import listing
+    source = source_of(file)
+    if stage is not None:
+        from cnnspec.cli.stages import show_stage
 
-        click.echo(listing(graph), nl=False)
-        return
-    from cnnspec.report.facts import as_json, facts
+        found = show_stage(stage, source, overrides)
+        tell(found, colour)
+        return int(any(d.severity is Severity.ERROR for d in found))
+    from cnnspec.report.facts import facts
     from cnnspec.report.fold import fold
 
-    report = facts(graph, batch, explain=explain)
+    report = facts(need_graph(source, overrides, colour), batch, explain=explain)
     if depth is not None:
         report = fold(report, depth)
+    if prefix is not None:
+        report = _only(report, prefix)
+    click.echo(_shown(report, form, colour), nl=False, color=True)
+    return 0
+
+
+def _only(report: "Report", prefix: str) -> "Report":
+    """The same with some of the rows; the totals stay those of the network."""
+    rows = tuple(row for row in report.rows if row.path.startswith(prefix))
+    if not rows:
+        hint = did_you_mean(prefix, [row.path for row in report.rows])
+        said = f"No layer's path begins with `{prefix}`" + (f"; {hint}" if hint else ".")
+        raise click.UsageError(said)
+    click.echo(
+        f"{len(rows):,} of {len(report.rows):,} rows, those whose path begins with {prefix}; "
+        "the totals are the network's",
+        err=True,
+    )
+    return report.model_copy(update={"rows": rows})
+
+
+def _shown(report: "Report", form: str, colour: str) -> str:
     match form:
         case "json":
-            click.echo(as_json(report))
+            from cnnspec.report.facts import as_json
+
+            return as_json(report) + "\n"
         case "csv":
             from cnnspec.report.sheet import sheet
 
-            click.echo(sheet(report), nl=False)
+            return sheet(report)
         case "markdown":
             from cnnspec.report.markdown import markdown
 
-            click.echo(markdown(report), nl=False)
+            return markdown(report)
         case _:
-            from rich.console import Console
+            return _table(report, is_coloured(colour))
 
-            from cnnspec.report.table import Table
 
-            coloured = is_coloured(colour)
-            console = Console(
-                file=sys.stdout,
-                force_terminal=coloured,
-                no_color=not coloured,
-                color_system="auto" if coloured else None,
-                highlight=False,
-                emoji=False,
-            )
-            console.print(Table(report), crop=False)
+def _table(report: "Report", coloured: bool) -> str:
+    """As wide as the terminal is. Printed by us, not by rich: a reader that goes away, letters that
+    the terminal lacks and colours are then met as in every other command."""
+    from rich.console import Console
+
+    from cnnspec.report.table import Table
+
+    console = Console(
+        file=sys.stdout,
+        force_terminal=coloured,
+        color_system="standard" if coloured else None,
+        no_color=not coloured,
+        highlight=False,
+        emoji=False,
+    )
+    with console.capture() as capture:
+        console.print(Table(report), crop=False)
+    if coloured:
+        return capture.get()
+    return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())

@@ -1,51 +1,36 @@
-"""The activations: functions of one number, and softmax."""
+"""The activations: what is done to every number by itself, or to those of a pixel together?"""
 
 from collections.abc import Mapping, Sequence
 
-from cnnspec.layers.base import Layer, Weight
+from cnnspec.layers.base import Layer, Weight, need_map
 from cnnspec.text.diagnostic import Refusal
 from cnnspec.vocab.param import choice, flag, number
-from cnnspec.vocab.value import Shape
+from cnnspec.vocab.value import Shape, show
 
 
 class Activation(Layer):
-    """Base of what is applied to every number by itself and keeps the shape."""
+    """Base of what keeps the shape and belongs to the unit before it."""
 
     def shape(self, *xs: Shape) -> Shape:
         return xs[0]
 
 
-class Sigmoid(Activation):
-    """The logistic function: 1/(1 + e^-x), from 0 to 1."""
-
-    kind = "sigmoid"
-
-
-class Tanh(Activation):
-    """The hyperbolic tangent: from -1 to 1."""
-
-    kind = "tanh"
-
-
-class ScaledTanh(Activation):
-    """LeCun's tangent: a·tanh(b·x), with a = 1.7159 and b = 2/3, so that f(±1) = ±1."""
-
-    kind = "scaledtanh"
-
-    a: float = number("the amplitude", above=0, default=1.7159)
-    b: float = number("the slope at 0, over the amplitude", above=0, default=2 / 3)
+# ── rectifiers ─────────────────────────────────────────────────────────────────────────────────
 
 
 class Relu(Activation):
-    """The rectifier: max(0, x); `relu max=6` also has an upper end (ReLU6)."""
+    """The rectifier: y = max(0, x).
+
+    `relu max=6` also has an upper end: y = min(max(0, x), 6), known as ReLU6.
+    """
 
     kind = "relu"
 
-    max: float | None = number("the upper end", above=0, default=None)
+    max: float | None = number("the upper end, if there is one", above=0, default=None)
 
 
 class Leaky(Activation):
-    """The leaky rectifier: x above 0, slope·x below."""
+    """The leaky rectifier: y = x above 0, slope·x below. (Maas et al., 2013)"""
 
     kind = "leaky"
     positional = ("slope",)
@@ -54,8 +39,10 @@ class Leaky(Activation):
 
 
 class Prelu(Activation):
-    """The leaky rectifier with a trained slope, one for each channel or one for all. (He et al.,
-    2015)"""
+    """The rectifier with a trained slope: y = x above 0, slope·x below.
+
+    There is one slope for each channel; with `shared=yes` one for all. (He et al., 2015)
+    """
 
     kind = "prelu"
 
@@ -63,28 +50,40 @@ class Prelu(Activation):
     init: float = number("what the slopes start at", default=0.25)
 
     def weights(self, *xs: Shape) -> Mapping[str, Weight]:
-        return {"slope": Weight((1 if self.shared else xs[0][0],), "constant", value=self.init)}
+        size = (1,) if self.shared else xs[0][:1]
+        return {"slope": Weight(size, "constant", value=self.init)}
 
     def sums(self, y: Shape, *xs: Shape) -> Sequence[str]:
-        return [f"parameters {self.weights(*xs)['slope'].size:,}"]
+        n = self.weights(*xs)["slope"].size
+        return [f"parameters 1·{n:,} = {n:,}"]
 
 
 class Elu(Activation):
-    """The exponential rectifier: x above 0, alpha·(e^x - 1) below."""
+    """The exponential rectifier: y = x above 0, alpha·(e^x - 1) below. (Clevert et al., 2015)"""
 
     kind = "elu"
 
-    alpha: float = number("minus the lower end", above=0, default=1)
+    alpha: float = number("how far below 0 it goes", above=0, default=1)
 
 
 class Selu(Activation):
-    """The self-normalising rectifier: 1.0507·elu(x) with alpha = 1.6733."""
+    """The self-normalising rectifier: y = 1.0507·x above 0, 1.0507·1.6733·(e^x - 1) below.
+
+    (Klambauer et al., 2017)
+    """
 
     kind = "selu"
 
 
+# ── smooth rectifiers ──────────────────────────────────────────────────────────────────────────
+
+
 class Gelu(Activation):
-    """x·Φ(x), with the normal distribution's Φ; `gelu tanh` is the usual approximation."""
+    """x times the normal distribution's share below it: y = x·Φ(x) = x/2·(1 + erf(x/√2)).
+
+    `gelu tanh` is the usual approximation: x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³))). (Hendrycks &
+    Gimpel, 2016)
+    """
 
     kind = "gelu"
     positional = ("form",)
@@ -93,78 +92,64 @@ class Gelu(Activation):
 
 
 class Silu(Activation):
-    """x·sigmoid(x), also called swish."""
+    """x times its sigmoid, also called swish: y = x/(1 + e^-x)."""
 
     kind = "silu"
 
 
-class HardSwish(Activation):
-    """x·min(max(0, x + 3), 6)/6: swish in straight lines."""
-
-    kind = "hswish"
-
-
-class HardSigmoid(Activation):
-    """min(max(0, x + 3), 6)/6: the sigmoid in straight lines."""
-
-    kind = "hsigmoid"
-
-
-class Softplus(Activation):
-    """log(1 + e^x): a smooth rectifier."""
-
-    kind = "softplus"
-
-
 class Mish(Activation):
-    """x·tanh(softplus(x))."""
+    """A smooth rectifier: y = x·tanh(log(1 + e^x)). (Misra, 2019)"""
 
     kind = "mish"
 
 
-class Abs(Activation):
-    """The number without its sign."""
+class HardSwish(Activation):
+    """Swish in straight lines: y = x·min(max(0, x + 3), 6)/6. (Howard et al., 2019)"""
 
-    kind = "abs"
-
-
-class Square(Activation):
-    """x²."""
-
-    kind = "square"
+    kind = "hswish"
 
 
-class Sqrt(Activation):
-    """√max(x, 0)."""
+class Softplus(Activation):
+    """A smooth rectifier: y = log(1 + e^x)."""
 
-    kind = "sqrt"
-
-
-class Exp(Activation):
-    """e^x."""
-
-    kind = "exp"
+    kind = "softplus"
 
 
-class Log(Activation):
-    """log max(x, eps), the natural logarithm."""
-
-    kind = "log"
-
-    eps: float = number("the least number that it is taken of", above=0, default=1e-12)
+# ── with two ends ──────────────────────────────────────────────────────────────────────────────
 
 
-class Affine(Activation):
-    """mul·x + add, with fixed numbers."""
+class Sigmoid(Activation):
+    """The logistic function: y = 1/(1 + e^-x), from 0 to 1."""
 
-    kind = "affine"
+    kind = "sigmoid"
 
-    mul: float = number("the factor", default=1)
-    add: float = number("the offset", default=0)
+
+class HardSigmoid(Activation):
+    """The sigmoid in straight lines: y = min(max(0, x + 3), 6)/6. (Howard et al., 2019)"""
+
+    kind = "hsigmoid"
+
+
+class Tanh(Activation):
+    """The hyperbolic tangent: y = (e^x - e^-x)/(e^x + e^-x), from -1 to 1."""
+
+    kind = "tanh"
+
+
+class ScaledTanh(Activation):
+    """LeCun's tangent: y = a·tanh(b·x).
+
+    With a = 1.7159 and b = 2/3 it takes 1 to 1 and -1 to -1. (LeCun et al., 1998)
+    """
+
+    kind = "scaledtanh"
+
+    a: float = number("the amplitude", above=0, default=1.7159)
+    b: float = number("the factor inside", above=0, default=2 / 3)
 
 
 class Clip(Activation):
-    """The number, kept between two ends."""
+    """The number, kept between two ends: y = min(max(low, x), high)."""
 
     kind = "clip"
     positional = ("low", "high")
@@ -176,19 +161,77 @@ class Clip(Activation):
         if self.low >= self.high:
             raise Refusal(
                 "wrong-argument",
-                f"the lower end {self.low:g} is not below the upper end {self.high:g}",
+                f"the lower end of `clip`, {show(self.low)}, is not below the upper end, "
+                f"{show(self.high)}",
                 param="low",
             )
         return xs[0]
 
 
+# ── probabilities ──────────────────────────────────────────────────────────────────────────────
+
+
 class Softmax(Activation):
-    """Probabilities: e^x over its sum, over the channels at each place or over a flat vector."""
+    """Probabilities: y = e^x/Σ e^x, over the channels of each pixel, or over a flat vector.
+
+    With `axis=pixels` the sum goes over the pixels of each map.
+    """
 
     kind = "softmax"
 
+    axis: str = choice("what sums to 1", "channels", "pixels", default="channels")
 
-class LogSoftmax(Activation):
-    """The logarithms of softmax's probabilities."""
+    def shape(self, *xs: Shape) -> Shape:
+        if self.axis == "pixels":
+            need_map(f"{self.kind} axis=pixels", xs[0])
+        return xs[0]
+
+
+class LogSoftmax(Softmax):
+    """The logarithms of softmax's probabilities: y = x - log Σ e^x."""
 
     kind = "logsoftmax"
+
+
+# ── arithmetic ─────────────────────────────────────────────────────────────────────────────────
+
+
+class Abs(Activation):
+    """The number without its sign: y = |x|."""
+
+    kind = "abs"
+
+
+class Square(Activation):
+    """The number times itself: y = x²."""
+
+    kind = "square"
+
+
+class Sqrt(Activation):
+    """The square root: y = √max(0, x)."""
+
+    kind = "sqrt"
+
+
+class Exp(Activation):
+    """The exponential function: y = e^x."""
+
+    kind = "exp"
+
+
+class Log(Activation):
+    """The natural logarithm: y = log max(eps, x)."""
+
+    kind = "log"
+
+    eps: float = number("the least number that it is taken of", above=0, default=1e-12)
+
+
+class Affine(Activation):
+    """A straight line with fixed numbers: y = mul·x + add."""
+
+    kind = "affine"
+
+    mul: float = number("the factor", default=1)
+    add: float = number("the offset", default=0)

@@ -146,11 +146,12 @@ class Deconv(Layer):
                 "`pad=same` settles the size; `output_pad` has nothing to add",
                 param="output_pad",
             )
-        # A convolution with this stride makes n pixels of stride different sizes; output_pad says which.
+        # A convolution with this stride makes one size of as many; output_pad says of which.
         if spread.extra >= spread.stride:
             raise Refusal(
                 "wrong-size",
-                f"an output_pad of {spread.extra} is not smaller than the stride of {spread.stride}",
+                f"an output_pad of {spread.extra} is not smaller than "
+                f"the stride of {spread.stride}",
                 param="output_pad",
                 hint=f"at most {spread.stride - 1} can be added",
             )

@@ -1,34 +1,38 @@
-"""dropout, droppath: parts left out at random, in training only."""
+"""dropout, droppath: what is left out at random, in training only?"""
 
 from cnnspec.layers.base import Layer
-from cnnspec.vocab.param import choice, number
+from cnnspec.vocab.param import flag, number
 from cnnspec.vocab.value import Shape
 
 
 class Dropout(Layer):
-    """In training, numbers set to 0 at random and the others enlarged by 1/(1 - rate); else nothing.
+    """In training y = x·b/(1 - rate), where each b is 0 with the chance `rate`, else 1; then y = x.
 
-    `dropout 0.2 of=maps` leaves out whole maps (spatial dropout). (Srivastava et al., 2014)
+    With `channels=yes` whole maps are left out (spatial dropout). (Srivastava et al., 2014; Tompson
+    et al., 2015)
     """
 
     kind = "dropout"
     positional = ("rate",)
 
     rate: float = number("the share that is left out", least=0, below=1, default=0.5)
-    of: str = choice("what is left out at a time", "numbers", "maps", default="numbers")
+    channels: bool = flag("leaves out whole channels rather than single numbers", default=False)
 
     def shape(self, *xs: Shape) -> Shape:
         return xs[0]
 
 
 class DropPath(Layer):
-    """In training, whole samples set to 0 at random: at the end of a residual branch, the branch is
-    skipped (stochastic depth). (Huang et al., 2016)"""
+    """In training y = x·b/(1 - rate) with one b for each whole example; afterwards y = x.
+
+    At the end of a residual branch it skips the branch at random (stochastic depth). (Huang et al.,
+    2016)
+    """
 
     kind = "droppath"
     positional = ("rate",)
 
-    rate: float = number("the share of samples", least=0, below=1, default=0.1)
+    rate: float = number("the share of examples that are left out", least=0, below=1, default=0.1)
 
     def shape(self, *xs: Shape) -> Shape:
         return xs[0]

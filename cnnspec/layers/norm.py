@@ -1,27 +1,29 @@
-"""bn, ln, gn, instancenorm, lrn, l2norm, scale: values brought to one measure."""
+"""bn, ln, gn, instancenorm, lrn, l2norm, scale: how are values brought to one measure?"""
 
 from collections.abc import Mapping, Sequence
 
-from cnnspec.layers.base import Layer, Weight, need_map
+from cnnspec.layers.base import Layer, Weight, divisors, need_map, times
 from cnnspec.text.diagnostic import Refusal
 from cnnspec.vocab.param import choice, flag, number, whole
 from cnnspec.vocab.value import Shape
 
 
 class Norm(Layer):
-    """Base of the layers that keep the shape and have a factor and an offset for each channel."""
+    """Base of the layers that keep the shape and may have trained factors and offsets."""
 
     def shape(self, *xs: Shape) -> Shape:
         return xs[0]
 
     def sums(self, y: Shape, *xs: Shape) -> Sequence[str]:
-        weights = self.weights(*xs)
-        trained = [w.size for w in weights.values() if w.trained]
-        running = [w.size for w in weights.values() if not w.trained]
-        lines = [f"parameters {len(trained)}·{trained[0]} = {sum(trained):,}"] if trained else []
-        if running:
-            lines.append(f"running statistics {len(running)}·{running[0]} = {sum(running):,}")
-        return lines
+        weights = self.weights(*xs).values()
+        return [
+            f"{what} {len(found)}·{times(found[0].shape)} = {sum(w.size for w in found):,}"
+            for what, found in (
+                ("parameters", [w for w in weights if w.trained]),
+                ("running statistics", [w for w in weights if not w.trained]),
+            )
+            if found
+        ]
 
 
 def _affine(size: tuple[int, ...]) -> dict[str, Weight]:
@@ -31,15 +33,19 @@ def _affine(size: tuple[int, ...]) -> dict[str, Weight]:
 class BatchNorm(Norm):
     """Batch normalisation: y = scale·(x - mean)/√(var + eps) + bias, channel by channel.
 
-    In training, mean and variance are those of the batch, and running ones are kept, moving by `momentum`
-    towards each batch's; afterwards the running ones serve. (Ioffe & Szegedy, 2015)
+    In training, mean and variance are those of the batch over all its pixels, and running ones are
+    kept: running ← (1 - momentum)·running + momentum·batch. Afterwards the running ones serve, so
+    that an image's result does not hang on its company. A bias before it has no effect; write
+    `conv … bias=no -> bn`. (Ioffe & Szegedy, 2015)
     """
 
     kind = "bn"
 
     eps: float = number("added to the variance", above=0, default=1e-5)
-    momentum: float = number("the share of the new batch", above=0, most=1, default=0.1)
-    affine: bool = flag("has a trained scale and bias", default=True)
+    momentum: float = number(
+        "the share of the new batch in the running statistics", above=0, most=1, default=0.1
+    )
+    affine: bool = flag("has a trained scale and bias for each channel", default=True)
 
     def weights(self, *xs: Shape) -> Mapping[str, Weight]:
         size = (xs[0][0],)
@@ -51,79 +57,88 @@ class BatchNorm(Norm):
 
 
 class LayerNorm(Norm):
-    """Layer normalisation: each sample brought to mean 0 and variance 1, over all its numbers.
+    """Layer normalisation: y = scale·(x - mean)/√(var + eps) + bias over all numbers of an example.
 
-    With `axes=channels` every place is normalised on its own over the channels, as in ConvNeXt. (Ba et al., 2016)
+    Scale and bias have one number for each of them. With `axes=channels` every pixel is normalised
+    by itself over its channels, with one scale and bias for each channel, as in ConvNeXt. (Ba et
+    al., 2016)
     """
 
     kind = "ln"
 
-    axes: str = choice("over what", "all", "channels", default="all")
+    axes: str = choice("over what mean and variance are taken", "all", "channels", default="all")
     eps: float = number("added to the variance", above=0, default=1e-5)
     affine: bool = flag("has a trained scale and bias", default=True)
 
     def weights(self, *xs: Shape) -> Mapping[str, Weight]:
         if not self.affine:
             return {}
-        return _affine(xs[0] if self.axes == "all" else (xs[0][0],))
+        return _affine(xs[0] if self.axes == "all" else xs[0][:1])
 
 
 class GroupNorm(Norm):
-    """Group normalisation: each sample normalised over groups of channels. (Wu & He, 2018)"""
+    """Group normalisation: y = scale·(x - mean)/√(var + eps) + bias over each group of channels.
+
+    Mean and variance are those of one example, over the group's channels and all pixels; scale and
+    bias have one number for each channel. (Wu & He, 2018)
+    """
 
     kind = "gn"
     positional = ("groups",)
 
     groups: int = whole("how many groups the channels split into")
     eps: float = number("added to the variance", above=0, default=1e-5)
-    affine: bool = flag("has a trained scale and bias", default=True)
+    affine: bool = flag("has a trained scale and bias for each channel", default=True)
 
     def shape(self, *xs: Shape) -> Shape:
         (x,) = xs
         if x[0] % self.groups:
-            divisors = [str(d) for d in range(1, min(x[0], 4096) + 1) if x[0] % d == 0]
             raise Refusal(
                 "indivisible-groups",
                 f"{x[0]} channels do not split into {self.groups} equal groups",
                 param="groups",
-                hint=f"{x[0]} divides by {', '.join(divisors[:12])}",
+                hint=f"{x[0]} divides by {divisors(x[0])}",
             )
         return x
 
     def weights(self, *xs: Shape) -> Mapping[str, Weight]:
-        return _affine((xs[0][0],)) if self.affine else {}
+        return _affine(xs[0][:1]) if self.affine else {}
 
 
 class InstanceNorm(Norm):
-    """Instance normalisation: each map of each sample on its own. (Ulyanov et al., 2016)"""
+    """Instance normalisation: y = (x - mean)/√(var + eps) over each map of each example by itself.
+
+    (Ulyanov, Vedaldi & Lempitsky, 2016)
+    """
 
     kind = "instancenorm"
 
     eps: float = number("added to the variance", above=0, default=1e-5)
-    affine: bool = flag("has a trained scale and bias", default=False)
+    affine: bool = flag("has a trained scale and bias for each channel", default=False)
 
     def shape(self, *xs: Shape) -> Shape:
         need_map("instancenorm", xs[0])
         return xs[0]
 
     def weights(self, *xs: Shape) -> Mapping[str, Weight]:
-        return _affine((xs[0][0],)) if self.affine else {}
+        return _affine(xs[0][:1]) if self.affine else {}
 
 
 class LocalResponseNorm(Norm):
-    """Local response normalisation: y = x / (k + alpha/size · Σ x²)^beta, over neighbouring channels.
+    """Local response normalisation: y = x/(k + alpha/size·Σ x²)^beta over neighbouring channels.
 
-    AlexNet's is `lrn 5 alpha=5e-4 k=2`: the paper's alpha of 1e-4 is not divided by the size.
-    (Krizhevsky et al., 2012)
+    The sum goes over the `size` channels around each one; of an even size, the odd one is above.
+    The original AlexNet's is `lrn 5 alpha=5e-4 k=2`: the paper's alpha of 1e-4 is not divided by
+    the size of 5, here it is, as in Caffe and in ONNX. (Krizhevsky et al., 2012)
     """
 
     kind = "lrn"
     positional = ("size",)
 
-    size: int = whole("over how many channels", default=5)
+    size: int = whole("over how many channels the squares are summed", default=5)
     alpha: float = number("the weight of the squares' mean", above=0, default=1e-4)
     beta: float = number("the power", above=0, default=0.75)
-    k: float = number("the constant", above=0, default=1)
+    k: float = number("the constant that is added", above=0, default=1)
 
     def shape(self, *xs: Shape) -> Shape:
         need_map("lrn", xs[0])
@@ -131,22 +146,30 @@ class LocalResponseNorm(Norm):
 
 
 class L2Norm(Norm):
-    """The channels at each place, or a flat vector, divided by their length: √(Σ x²)."""
+    """Length normalisation: y = x/max(√(Σ x²), eps), over the channels of each pixel.
+
+    A flat vector is divided by its own length. `l2norm -> scale init=20` is the layer of SSD.
+    """
 
     kind = "l2norm"
 
-    eps: float = number("the least length", above=0, default=1e-12)
+    eps: float = number("the least length that is divided by", above=0, default=1e-12)
 
 
 class Scale(Norm):
-    """A trained factor for each channel; with `bias=yes` an offset too (LayerScale, Caffe's Scale)."""
+    """A trained factor for each channel: y = scale·x, with `bias=yes` y = scale·x + bias.
+
+    `scale init=1e-6` is LayerScale, `scale bias=yes` what Caffe calls Scale, and
+    `scale shared=yes init=0` the single factor of ReZero.
+    """
 
     kind = "scale"
 
     init: float = number("what the factors start at", default=1)
     bias: bool = flag("adds a trained number to every channel", default=False)
+    shared: bool = flag("has one factor (and bias) for all channels", default=False)
 
     def weights(self, *xs: Shape) -> Mapping[str, Weight]:
-        size = (xs[0][0],)
+        size = (1,) if self.shared else xs[0][:1]
         bias = {"bias": Weight(size, "zeros")} if self.bias else {}
         return {"scale": Weight(size, "constant", value=self.init), **bias}

@@ -12,7 +12,7 @@ class Extent(Axes):
     """The size of a value: channels and spatial axes, or the length of a flat vector."""
 
     def describe(self) -> str:
-        return "a size with its channels first, as in 3x224x224, or one number for a flat vector"
+        return "whole numbers of at least 1, channels first, as in 3x224x224, or one alone"
 
 
 SIZE = Extent()

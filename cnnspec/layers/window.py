@@ -1,6 +1,7 @@
 """How does a window slide over a map? Kernel, stride, padding and dilation, axis by axis."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from cnnspec.layers.base import Sizes, View, per_axis, per_side
 from cnnspec.text.diagnostic import Refusal
@@ -162,6 +163,8 @@ def by_axis(lines: Sequence[str]) -> list[str]:
     return [f"{name}: {line}" for name, line in zip(names, lines, strict=True)]
 
 
+# A layer is asked for its shape, weights, work and more, all of which rest on the same window.
+@lru_cache(maxsize=1024)
 def window(
     kind: str,
     x: Shape,

@@ -99,7 +99,7 @@ class Calls:
             if arg.name in UNIVERSAL and arg.name not in params:
                 sharing = self._universal(arg, place, sharing)
                 continue
-            value = evaluate(arg.value, place.site)
+            value = evaluate(arg.value, place)
             given.append(Argument(arg.name, value, arg.value.span, arg.name_span))
         return given, sharing
 
@@ -115,7 +115,7 @@ class Calls:
                 trail=place.trail,
             )
             return sharing
-        value = evaluate(arg.value, place.site)
+        value = evaluate(arg.value, place)
         if isinstance(value, bool):
             return sharing._replace(frozen=value, frozen_span=arg.value.span)
         if value is not UNKNOWN:

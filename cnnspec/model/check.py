@@ -1,7 +1,7 @@
 """Is this spec right, and what network does it describe?"""
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
@@ -61,7 +61,7 @@ def check_file(
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def _uncollected() -> Generator[None]:
     """Without the cycle collector, which would look through the growing tree and graph again and
     again and find nothing: a third of the time at 50,000 layers."""
     was_enabled = gc.isenabled()

@@ -4,6 +4,7 @@ Conditions may ask for shapes (`if in.channels != 64`), so expansion and inferen
 call is bound, its shape rule asked and a node added, in the order of the text.
 """
 
+from collections import ChainMap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
@@ -29,7 +30,7 @@ DEEPEST = 64
 """How many bodies may lie in each other, blocks' bodies included."""
 
 MOST_LAYERS = 100_000
-MOST_STATEMENTS = 1_000_000
+MOST_STATEMENTS = 300_000
 
 
 class TooLarge(Exception):
@@ -49,6 +50,8 @@ class Elaborator:
     estimate: Estimate = field(default_factory=Estimate)
     under_way: list[BlockDef] = field(default_factory=list[BlockDef])
     statements: int = 0
+    heads: set[str] = field(default_factory=set[str])
+    """Names of outputs."""
     has_missed_input: bool = False
     ends_in_head: bool = False
 
@@ -79,9 +82,7 @@ class Elaborator:
             )
             raise TooLarge
         for statement in body.statements:
-            self.statements += 1
-            if self.statements > MOST_STATEMENTS:
-                self._too_large(f"more than {MOST_STATEMENTS:,} statements are run", statement.span)
+            self._count(statement.span)
             place.current = flow
             match statement:
                 case tree.Flow():
@@ -97,7 +98,7 @@ class Elaborator:
                 case tree.Head():
                     self._head(statement, place, flow)
                 case tree.Let():
-                    bind_let(statement, place.scope, place.site)
+                    bind_let(statement, place.scope, place)
                 case tree.Expect():
                     for claim in statement.claims:
                         check_here(claim, self._node(flow), place, self.claims)
@@ -106,7 +107,7 @@ class Elaborator:
         return flow
 
     def _repeat(self, loop: tree.Repeat, place: Place, flow: int) -> int:
-        count = evaluate_closed(loop.count, place.site)
+        count = evaluate_closed(loop.count, place)
         if isinstance(count, Unknown):
             # One turn, so that mistakes in the body are found too.
             self._body(loop.body, place.body(BROKEN), BROKEN)
@@ -126,7 +127,7 @@ class Elaborator:
         return flow
 
     def _for(self, loop: tree.For, place: Place, flow: int) -> int:
-        value = evaluate_closed(loop.items, place.site)
+        value = evaluate_closed(loop.items, place)
         if isinstance(value, Unknown):
             return BROKEN
         if not isinstance(value, tuple):
@@ -150,14 +151,14 @@ class Elaborator:
                 "loop variable",
                 loop.items.span,
                 inner.scope,
-                inner.site,
+                inner,
             )
             flow = self._body(loop.body, inner, flow)
         return flow
 
     def _if(self, choice: tree.If, place: Place, flow: int) -> int:
         for condition, body in choice.arms:
-            answer = truth(condition, place.site)
+            answer = truth(condition, place)
             if isinstance(answer, Unknown):
                 return BROKEN
             if answer:
@@ -169,22 +170,22 @@ class Elaborator:
     def _head(self, head: tree.Head, place: Place, flow: int) -> None:
         """A side branch; its end is an output."""
         name = place.room.prefix + head.name.name
-        other = next((o for o in self.graph.outputs if o.name == name), None)
-        if other is not None or name == "output":
+        if name in self.heads or name == "output":
             self.sink.error(
                 "duplicate-name",
                 f"there is an output called `{name}` already"
-                if other
+                if name in self.heads
                 else "the end of the network is called `output`; a head needs another name",
                 head.name.span,
                 trail=place.trail,
             )
             return
+        self.heads.add(name)
         own = place.room.unique(head.name.name)
         room = Room(f"{place.room.prefix}{own}.", f"{place.room.owner}{own}.", place.room.frozen)
         inner = place.room_of(place.module, room, Scope(place.scope), flow, place.trail)
         # Labels of the trunk are known in its heads.
-        room.labels.update(place.room.labels)
+        room.labels = ChainMap({}, place.room.labels)
         end = self._body(head.body, inner, flow)
         if end == NOTHING:
             self._missing_input(head.name.span, place)
@@ -292,6 +293,7 @@ class Elaborator:
         if first is not None and type(first.value) is int and first.value >= 0:
             base = f"{call.name}{first.value}"
         own = self.uses.name(call, base, True, flow, place)
+        self._count(call.span, 1 + len(block.tree.formals))
         self._bound(block.tree.body, place, call.span, 1)
         room = self._room(own, sharing, place)
         trail = Frame(f"block `{call.name}`", call.span, place.trail)
@@ -329,6 +331,16 @@ class Elaborator:
         if total > MOST_LAYERS and turns > 0:
             self._too_large(
                 f"{total:,} layers would come of this; {MOST_LAYERS:,} are the most", span, place
+            )
+
+    def _count(self, span: Span, steps: int = 1) -> None:
+        """Bound what is run, so that statements that make no layer have an end too."""
+        self.statements += steps
+        if self.statements > MOST_STATEMENTS:
+            self._too_large(
+                f"more than {MOST_STATEMENTS:,} statements are run, "
+                "blocks and their parameters counted",
+                span,
             )
 
     def _too_large(self, message: str, span: Span, place: Place | None = None) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, cast
 
-from cnnspec.model.evaluate import Site, compare, evaluate, evaluate_closed
+from cnnspec.model.evaluate import Site, Surroundings, compare, evaluate, evaluate_closed
 from cnnspec.model.graph import Graph, Node
 from cnnspec.model.measure import Measure, measure
 from cnnspec.model.place import Place
@@ -13,7 +13,8 @@ from cnnspec.text.record import record
 from cnnspec.vocab.value import Unknown, Word, show, show_shape
 
 
-class Metric(NamedTuple):
+@record
+class Metric:
     """A number of the whole network that an `expect` may name."""
 
     doc: str
@@ -47,20 +48,20 @@ class Claim(NamedTuple):
     """A comparison about the whole network, and the names around it."""
 
     claim: tree.Expr
-    site: Site
+    site: Surroundings
 
 
 def check_here(claim: tree.Expr, node: Node | None, place: Place, later: list[Claim]) -> None:
     """Check an `expect` in a body: the shape there, a condition, or, later, the whole network."""
-    if _is_about_network(claim, place.site):
-        later.append(Claim(claim, place.site))
+    if _is_about_network(claim, place):
+        later.append(Claim(claim, place))
         return
-    value = evaluate_closed(claim, place.site)
+    value = evaluate_closed(claim, place)
     if isinstance(value, Unknown | Word):
         return
     if isinstance(value, bool):
         if not value:
-            _say_condition(claim, place.site)
+            _say_condition(claim, place)
         return
     expected = (value,) if isinstance(value, int) else value
     if not isinstance(expected, tuple) or any(
@@ -102,13 +103,13 @@ def check_network(graph: Graph, claims: list[Claim]) -> None:
             _say_condition(claim, site)
 
 
-def _check_comparison(claim: tree.Compare, site: Site) -> None:
+def _check_comparison(claim: tree.Compare, site: Surroundings) -> None:
     left, right = evaluate_closed(claim.left, site), evaluate_closed(claim.right, site)
     for value, part in ((left, claim.left), (right, claim.right)):
         if isinstance(value, bool | str | tuple):
             site.sink.error(
                 "wrong-claim",
-                f"a metric is compared with a number; this is {show(value)}",
+                f"a metric is compared with a number; this is {show(cast('object', value))}",
                 part.span,
             )
             return
@@ -125,7 +126,7 @@ def _check_comparison(claim: tree.Compare, site: Site) -> None:
     )
 
 
-def _say_condition(claim: tree.Expr, site: Site) -> None:
+def _say_condition(claim: tree.Expr, site: Surroundings) -> None:
     site.sink.error(
         "expect-failed",
         f"`{claim.span.text.strip()}` does not hold",
@@ -140,7 +141,7 @@ def _number(value: float) -> str:
 
 @record
 class _Metrics:
-    site: Site
+    site: Surroundings
     measures: Measure
 
     def lookup(self, name: str) -> object | None:
@@ -148,12 +149,12 @@ class _Metrics:
         return METRICS[name].of(self.measures) if found is None and name in METRICS else found
 
 
-def _with_metrics(site: Site, measures: Measure) -> Site:
+def _with_metrics(site: Surroundings, measures: Measure) -> Site:
     names = [*METRICS, *site.names()]
     return Site(site.sink, site.trail, _Metrics(site, measures).lookup, lambda: names)
 
 
-def _is_about_network(expr: tree.Expr, site: Site) -> bool:
+def _is_about_network(expr: tree.Expr, site: Surroundings) -> bool:
     """Does it name a metric that is not a name of the author's own?"""
     match expr:
         case tree.Ref():

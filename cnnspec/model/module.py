@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from posixpath import dirname, join, normpath
+from typing import cast
 
 from cnnspec.layers import KINDS
-from cnnspec.model.evaluate import Site, evaluate, evaluate_closed
+from cnnspec.model.evaluate import Site, Surroundings, evaluate, evaluate_closed
 from cnnspec.model.scope import RESERVED, Definition, Scope
 from cnnspec.syntax import tree
 from cnnspec.syntax.parse import parse
-from cnnspec.text.diagnostic import Label, Sink
+from cnnspec.text.diagnostic import Label, Sink, TooManyErrors
 from cnnspec.text.record import record
 from cnnspec.text.source import Source, Span
 from cnnspec.text.suggest import did_you_mean
@@ -17,6 +18,10 @@ from cnnspec.vocab.value import UNKNOWN, show
 
 Read = Callable[[str], Source]
 """Loads a file by its path; raises `OSError` or `UnicodeDecodeError`."""
+
+
+MOST_FILES = 500
+"""Files that each use the next one twice multiply."""
 
 
 @record
@@ -40,7 +45,7 @@ class Module:
     train: "tuple[tree.Train, Module] | None" = None
     expects: list[tree.Expect] = field(default_factory=list[tree.Expect])
 
-    def site(self, sink: Sink) -> Site:
+    def site(self, sink: Sink) -> Surroundings:
         return Site(sink, None, self.lookup, self.names)
 
     def lookup(self, name: str) -> object | None:
@@ -58,6 +63,7 @@ class Loader:
     sink: Sink
     read: Read
     under_way: list[str] = field(default_factory=list[str])
+    loaded: int = 0
 
     def load(self, file: tree.File, overrides: Mapping[str, object]) -> tuple[Module, set[str]]:
         """The file's module, and which of the overrides named a param of it."""
@@ -201,6 +207,14 @@ class Loader:
                 "nesting-too-deep", "files use each other more than 32 deep", item.path.span
             )
             return None
+        self.loaded += 1
+        if self.loaded > MOST_FILES:
+            self.sink.error(
+                "too-large",
+                f"more than {MOST_FILES} files are read, one used twice counted twice",
+                item.path.span,
+            )
+            raise TooManyErrors
         try:
             return self.read(path)
         except (OSError, UnicodeDecodeError, ValueError) as fault:
@@ -237,7 +251,7 @@ class Loader:
                 )
 
 
-def define(scope: Scope, name: str, definition: Definition, site: Site) -> None:
+def define(scope: Scope, name: str, definition: Definition, site: Surroundings) -> None:
     """Give a name its meaning; a name means one thing, so what is defined already stays."""
     if name in RESERVED:
         site.sink.error(
@@ -260,7 +274,7 @@ def define(scope: Scope, name: str, definition: Definition, site: Site) -> None:
     scope.names[name] = definition
 
 
-def bind_let(item: tree.Let, scope: Scope, site: Site) -> None:
+def bind_let(item: tree.Let, scope: Scope, site: Surroundings) -> None:
     """`let a = …` and `let (a, b) = …`."""
     value = evaluate_closed(item.value, site)
     bind_names(item.names, item.is_tuple, value, "let", item.value.span, scope, site)
@@ -273,20 +287,20 @@ def bind_names(
     role: str,
     span: Span,
     scope: Scope,
-    site: Site,
+    site: Surroundings,
 ) -> None:
     """One name for the value, or a tuple of names for its items."""
     if not is_tuple:
         values: Sequence[object] = (value,)
     elif value is UNKNOWN:
         values = (UNKNOWN,) * len(names)
-    elif isinstance(value, tuple) and len(value) == len(names):  # pyright: ignore[reportUnknownArgumentType]
-        values = value  # pyright: ignore[reportUnknownVariableType]
     else:
-        there = f"{len(value)} values" if isinstance(value, tuple) else "one value"  # pyright: ignore[reportUnknownArgumentType]
+        values = cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
+    if len(values) != len(names):
+        there = "one value" if len(values) == 1 else f"{len(values)} values"
         site.sink.error(
             "wrong-tuple",
-            f"{len(names)} names are given {there}: {show(value)}",
+            f"{len(names)} names are given {there}: {show(cast('object', value))}",
             span,
             trail=site.trail,
         )

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from cnnspec.model.evaluate import Site
 from cnnspec.model.graph import Node
 from cnnspec.model.module import Module
 from cnnspec.model.scope import BROKEN, NOTHING, Room, Scope, Wire
@@ -24,7 +23,6 @@ class Place:
         "room",
         "scope",
         "sink",
-        "site",
         "trail",
         "turns",
     )
@@ -53,7 +51,6 @@ class Place:
         self.depth = depth
         self.turns = turns
         """How often the loops around, multiplied, run this body."""
-        self.site = Site(sink, trail, self.lookup, self.names)
 
     def body(self, entered: int, *, trail: Frame | None = None, turns: int = 1) -> "Place":
         """A body inside this one: a branch, an arm of an `if`, one turn of a loop."""

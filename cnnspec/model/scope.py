@@ -1,6 +1,6 @@
 """Which names are known at a place of the text, and what do they stand for?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -15,7 +15,7 @@ BROKEN: Final = -2
 
 
 RESERVED: Final = frozenset({"in", "skip", "here", "yes", "no"})
-"""Names with a meaning of their own: the value that entered the body, the one that flows, answers."""
+"""Names with a meaning of their own: what entered the body, what flows, and the two answers."""
 
 SIZES: Final = ("channels", "height", "width", "depth", "length", "size", "rank")
 """What can be asked of a value by a dot."""
@@ -83,7 +83,7 @@ class Room:
     """The prefix under which weights are kept: the own one, or that of the use shared with."""
     frozen: bool
     taken: dict[str, int] = field(default_factory=dict[str, int])
-    labels: dict[str, Label] = field(default_factory=dict[str, Label])
+    labels: MutableMapping[str, Label] = field(default_factory=dict[str, Label])
     anchors: dict[int, str] = field(default_factory=dict[int, str])
     """For a node whose value is in this room: the name that what follows it is named after."""
 

@@ -185,8 +185,10 @@ class Uses:
                 trail=place.trail,
             )
             return
+        # What is frozen for one use is frozen for all: it is the same tensor.
+        owning = self.by_path[other.owner]
+        owning.frozen = node.frozen = node.frozen or owning.frozen
         node.owner = other.owner
-        node.frozen = node.frozen or other.frozen
 
     def _refuse(
         self,

@@ -1,8 +1,8 @@
 """How is a graph built up, node by node, with every edge named and its shape known?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnnspec.onnxir.graph import Attribute, Dims, DType, Model, Node, Tensor, Value
 
@@ -26,7 +26,7 @@ class Builder:
         return self.model.opset
 
     @contextmanager
-    def layer(self, path: str, source: str) -> Iterator[None]:
+    def layer(self, path: str, source: str) -> Generator[None]:
         before = self._path, self._source
         self._path, self._source = path, source
         try:
@@ -80,12 +80,12 @@ class Builder:
         self,
         name: str,
         shape: tuple[int, ...],
-        draw: "Callable[[], NDArray]",  # pyright: ignore[reportMissingTypeArgs, reportUnknownParameterType]
+        draw: "Callable[[], NDArray[Any]]",
         dtype: DType = "float",
     ) -> Value:
         """A weight under its own name."""
         value = Value(name, shape, dtype)
-        self.model.tensors[name] = Tensor(value, draw)  # pyright: ignore[reportUnknownArgumentType]
+        self.model.tensors[name] = Tensor(value, draw)
         return value
 
     def ints(self, part: str, numbers: Sequence[int]) -> Value:
@@ -104,12 +104,12 @@ class Builder:
     def _constant(
         self, part: str, numbers: tuple[float, ...], shape: tuple[int, ...], dtype: DType
     ) -> Value:
-        def draw() -> object:
+        def draw() -> "NDArray[Any]":
             import numpy as np
 
             return np.array(numbers, NUMPY_NAMES[dtype]).reshape(shape)
 
-        return self.tensor(self._name(part), shape, draw, dtype)  # pyright: ignore[reportArgumentType]
+        return self.tensor(self._name(part), shape, draw, dtype)
 
     def _name(self, part: str) -> str:
         base = f"{self._path}/{part}" if part else self._path

@@ -1,8 +1,8 @@
-"""What is an ONNX graph before it is written: values with shapes, nodes, and tensors not yet drawn."""
+"""What is an ONNX graph before it is written? Values with shapes, nodes, tensors yet to draw."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,7 +40,7 @@ class Tensor:
     """A weight or a constant. Its numbers are drawn when it is written, not before."""
 
     value: Value
-    draw: "Callable[[], NDArray]"  # pyright: ignore[reportMissingTypeArgs, reportUnknownVariableType]
+    draw: "Callable[[], NDArray[Any]]"
 
     @property
     def size(self) -> int:

@@ -1,30 +1,47 @@
-"""The settings of one line: how long, how much at a time, with what care; and the metrics."""
+"""The settings of one line: how long, how much at a time, with what care?"""
 
-from cnnspec.settings.base import Word, table
-from cnnspec.vocab.kind import Kind
-from cnnspec.vocab.param import Many, Name, Number, choice, flag, number, of, whole
+from fnmatch import fnmatchcase
+from typing import ClassVar
+
+from cnnspec.settings.base import Plain, Word, table
+from cnnspec.vocab.param import Choice, Many, Name, Number, OneOf, choice, flag, number, of, whole
+
+WATCHED = ("loss", "accuracy", "f1", "iou", "psnr", "mae", "rmse")
+"""What validation gives as one number, by which it becomes better or not."""
 
 
-class Epochs(Kind):
-    """How often all training examples are seen."""
+class Epochs(Plain):
+    """How often all training examples are seen; 10 times where it is not said."""
 
     kind = "epochs"
     positional = ("count",)
 
-    count: int = whole("how many")
+    count: int = whole("how many times")
 
 
-class Batch(Kind):
-    """How many examples make one step; the last, smaller batch counts too."""
+class Batch(Plain):
+    """How many examples are taken at a time; 64 where it is not said.
+
+    The last batch of an epoch may be smaller; it counts too.
+    """
 
     kind = "batch"
     positional = ("size",)
 
-    size: int = whole("how many")
+    size: int = whole("how many examples")
 
 
-class Seed(Kind):
-    """Where all random numbers begin: weights, order, dropout, augmentation."""
+class Accumulate(Plain):
+    """The gradients of several batches make one step together."""
+
+    kind = "accumulate"
+    positional = ("batches",)
+
+    batches: int = whole("how many batches")
+
+
+class Seed(Plain):
+    """Where all random numbers begin (weights, order, dropout, augmentation); 0 if not said."""
 
     kind = "seed"
     positional = ("number",)
@@ -32,128 +49,98 @@ class Seed(Kind):
     number: int = whole("any whole number", least=0)
 
 
-class Accumulate(Kind):
-    """Gradients of so many batches are added up before a step."""
+class Shuffle(Plain):
+    """Whether the training examples come in a new order in each epoch; yes where not said."""
 
-    kind = "accumulate"
-    positional = ("batches",)
+    kind = "shuffle"
+    positional = ("on",)
 
-    batches: int = whole("how many")
+    on: bool = flag("yes for a new order, no for always the same")
 
 
-class Ema(Kind):
-    """A moving mean of the weights is kept, and is what the trained model has."""
+class Ema(Plain):
+    """A moving mean of the weights, which validation and the trained model use.
+
+    mean ← decay·mean + (1 - decay)·w after each step.
+    """
 
     kind = "ema"
     positional = ("decay",)
+    elsewhere: ClassVar = {"momentum": "decay"}
 
     decay: float = number("how long weights are remembered", above=0, below=1, default=0.999)
 
 
-class EarlyStopping(Kind):
-    """Training ends when validation has not become better for some epochs."""
+class EarlyStopping(Plain):
+    """Training ends when validation has not become better for some epochs.
+
+    Whether or not it is set, the best weights so far are kept.
+    """
 
     kind = "early_stopping"
     positional = ("patience",)
+    elsewhere: ClassVar = {"monitor": "watch", "min_delta": "least"}
 
-    patience: int = whole("how many epochs", default=5)
-    on: str = choice("what shall get better", "loss", "accuracy", default="loss")
+    patience: int = whole("how many epochs without becoming better are waited", default=5)
+    watch: str = choice("what shall become better", *WATCHED, default="loss")
+    least: float = number("what counts as better: by more than this", least=0, default=0)
 
 
-class ClassWeights(Kind):
-    """How much each class counts in the loss: numbers, or `balanced` by how rare they are."""
+class ClassWeights(Plain):
+    """How much each class counts in the loss.
+
+    `balanced` counts each by how rare it is: examples/(classes·examples of the class).
+    """
 
     kind = "class_weights"
     positional = ("weights",)
 
     weights: tuple[float, ...] | str = of(
-        Many(Number(above=0), least=2), "one for each class, or `balanced`", default=None
+        OneOf(Choice(("balanced",)), Many(Number(least=0), least=2)),
+        "a number for each class, or by how rare each is",
     )
-    balanced: bool = flag("weighs each class by how rare it is", default=False)
 
 
-class Freeze(Kind):
-    """Layers that are not trained: names, in which * stands for anything."""
+class Freeze(Plain):
+    """Layers that are not trained: by path, where * stands for anything.
+
+    The name of a block stands for all that is in it: `freeze "stem"`, `freeze "stage*.conv*"`.
+    """
 
     kind = "freeze"
     positional = ("layers",)
 
-    layers: tuple[str, ...] = of(Many(Name("a name in quotes")), 'names, as in "conv64*"')
+    layers: tuple[str, ...] = of(Many(Name("a path in quotes")), 'paths, as in ["stem", "conv*"]')
+
+    def covers(self, path: str) -> str | None:
+        """The pattern that a layer's path fits, itself or a block around it; none if none does."""
+        return next(
+            (p for p in self.layers if fnmatchcase(path, p) or fnmatchcase(path, f"{p}.*")), None
+        )
 
 
-class Shuffle(Kind):
-    """Are the training examples put into a new order for each epoch?"""
-
-    kind = "shuffle"
-    positional = ("on",)
-
-    on: bool = flag("yes or no")
+class Clipping(Word):
+    """Base of the ways to keep gradients small."""
 
 
-class ClipNorm(Word):
-    """Gradients are shortened where their common length is above a limit."""
+class ClipNorm(Clipping):
+    """All gradients are shortened together where their common length is above a limit."""
 
     kind = "norm"
     positional = ("limit",)
+    elsewhere: ClassVar = {"max_norm": "limit"}
 
     limit: float = number("the greatest length", above=0)
 
 
-class ClipValue(Word):
+class ClipValue(Clipping):
     """Each number of a gradient is kept between -limit and limit."""
 
     kind = "value"
     positional = ("limit",)
+    elsewhere: ClassVar = {"clip_value": "limit"}
 
     limit: float = number("the greatest size", above=0)
 
 
 CLIPPING = table(ClipNorm, ClipValue)
-
-
-class Accuracy(Word):
-    """The share of examples whose likeliest class is the right one."""
-
-    kind = "accuracy"
-
-
-class Top(Word):
-    """The share of examples whose right class is among the k likeliest."""
-
-    kind = "top"
-    positional = ("k",)
-
-    k: int = whole("how many are looked at", least=2, default=5)
-
-
-class Confusion(Word):
-    """How often each class was taken for each other."""
-
-    kind = "confusion"
-
-
-class Precision(Word):
-    """For each class, the share of those called so that are so."""
-
-    kind = "precision"
-
-
-class Recall(Word):
-    """For each class, the share of those that are so that were called so."""
-
-    kind = "recall"
-
-
-class Iou(Word):
-    """For each class, the overlap of predicted and true area over their union."""
-
-    kind = "iou"
-
-
-class Psnr(Word):
-    """The peak signal-to-noise ratio in decibels."""
-
-    kind = "psnr"
-
-
-METRICS = table(Accuracy, Top, Confusion, Precision, Recall, Iou, Psnr)

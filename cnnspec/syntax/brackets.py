@@ -9,7 +9,7 @@ from cnnspec.text.source import Source, Span
 DEEPEST = 100
 """How many brackets of all kinds may lie in each other."""
 
-_BRACKETS = re.compile(r'#[^\n]*|"[^"\n]*"?|[(){}\[\]]|\n')
+_BRACKETS = re.compile(r'#[^\n]*|"[^"\n]*"?|[(){}\[\]]')
 _ITEMS_TOO = re.compile(_BRACKETS.pattern + r"|^(?:use|param|block|network|train)\b", re.MULTILINE)
 """With the words that stand outside of all braces."""
 
@@ -36,8 +36,6 @@ def match_braces(source: Source, sink: Sink) -> Braces:
     extra: list[int] = []
     for match in _BRACKETS.finditer(source.text):
         text = match.group()
-        if text == "\n":
-            continue
         if text in ("(", "["):
             depth_in_line += 1
         elif text in (")", "]"):
@@ -69,8 +67,8 @@ def match_braces(source: Source, sink: Sink) -> Braces:
 def _match_by_indentation(source: Source, sink: Sink, found: Braces) -> None:
     """Some brace is never closed; the indentation tells which.
 
-    A closing brace at the beginning of a line that stands as far left as the line of an outer opener
-    closes that one, and those inside it are unclosed. A `network` or `block` closes all.
+    A closing brace at the beginning of a line that stands as far left as the line of an outer
+    opener closes that one, and those inside it are unclosed. A `network` or `block` closes all.
     """
     stack: list[tuple[int, int]] = []
     for match in _ITEMS_TOO.finditer(source.text):

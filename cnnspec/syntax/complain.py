@@ -183,7 +183,7 @@ def _expected_by_state(c: Context) -> str:
     expected = c.expected
     if "RBRACE" in expected and "BAR" in expected and not expected & {"NAME", "_NL"}:
         return "a branch, which begins with `|`, or `}`"
-    if expected == {"BAR"}:
+    if expected <= {"BAR"}:
         return "a branch, which begins with `|`"
     if "LBRACE" in expected and "_NL" not in expected:
         return "`{`"

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from typing import cast
 
 from cnnspec.syntax import tree
 from cnnspec.syntax.spelling import spell, spell_argument
-from cnnspec.text.source import Span
+from cnnspec.text.source import Source, Span
 
 WIDEST = 100
 """What an author has put on one line stays there as long as it fits."""
@@ -20,13 +21,16 @@ def format_file(file: tree.File) -> str:
 
 def same_program(a: object, b: object) -> bool:
     """Do two trees say the same, wherever it stands in their texts?"""
-    if isinstance(a, tuple) and isinstance(b, tuple):
-        return len(a) == len(b) and all(map(same_program, a, b))  # pyright: ignore[reportUnknownArgumentType]
-    if isinstance(a, Span) or isinstance(a, tree.Comment):
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, Span | tree.Comment | Source):
         return True
-    if is_dataclass(a) and type(a) is type(b):
-        names = [f.name for f in fields(a) if not f.name.endswith("span") and f.name != "source"]
+    if is_dataclass(a) and not isinstance(a, type):
+        names = [f.name for f in fields(a) if not f.name.endswith("span")]
         return all(same_program(getattr(a, n), getattr(b, n)) for n in names)
+    if isinstance(a, tuple):
+        left, right = cast("tuple[object, ...]", a), cast("tuple[object, ...]", b)
+        return len(left) == len(right) and all(map(same_program, left, right))
     return a == b
 
 

@@ -47,11 +47,10 @@ def value_of(text: str) -> int | float:
     assert match is not None, f"`{text}` has been read as a number"
     digits, exponent, unit = match[1].replace("_", ""), match[2] or "", match[3]
     scale = UNITS[unit] if unit else 1
-    return (
-        int(digits) * scale
-        if digits.isdigit() and not exponent
-        else (float(digits + exponent) * scale)
-    )
+    # Python refuses to read whole numbers of thousands of digits; all of these are too large.
+    if digits.isdigit() and not exponent and len(digits) < 400:
+        return int(digits) * scale
+    return float(digits + exponent) * scale
 
 
 def _hint(text: str, match: re.Match[str] | None) -> str:

@@ -9,7 +9,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from cnnspec.syntax import tree
-from cnnspec.syntax.brackets import match_braces
+from cnnspec.syntax.bounds import LONGEST_NAME, is_too_large
+from cnnspec.syntax.brackets import DEEPEST, match_braces
 from cnnspec.syntax.complain import Complaint, Context, complain
 from cnnspec.syntax.layout import lay_out
 from cnnspec.syntax.precedence import GroupingFault, Operator, group
@@ -20,8 +21,8 @@ from cnnspec.text.source import Source, Span
 if TYPE_CHECKING:
     from lark import Lark, Token
 
-LARGEST_FILE = 4_000_000
-LONGEST_LINE = 20_000
+LONGEST_BROKEN = 20_000
+"""Behind a broken statement of more tokens than this, reading on helps nobody."""
 
 _parsing = Lock()
 
@@ -30,7 +31,7 @@ def parse(source: Source, sink: Sink) -> tree.File:
     """The tree of a source; the sink gets every mistake in its syntax."""
     empty = tree.File(source, (), ())
     try:
-        if _is_too_large(source, sink):
+        if is_too_large(source, sink):
             return empty
         braces = match_braces(source, sink)
         if braces.is_too_deep:
@@ -39,29 +40,6 @@ def parse(source: Source, sink: Sink) -> tree.File:
             return _Reading(source, sink).read(braces)
     except TooManyErrors:
         return empty
-
-
-def _is_too_large(source: Source, sink: Sink) -> bool:
-    """Is there more text than anyone would write?"""
-    size = len(source.text)
-    if size > LARGEST_FILE:
-        sink.error(
-            "too-large",
-            f"the file has {size:,} characters; {LARGEST_FILE:,} are the most",
-            Span(source, 0, 0),
-        )
-        return True
-    start = 0
-    for line in source.text.split("\n"):
-        if len(line) > LONGEST_LINE:
-            sink.error(
-                "too-large",
-                f"the line has {len(line):,} characters; {LONGEST_LINE:,} are the most",
-                Span(source, start, start + 1),
-            )
-            return True
-        start += len(line) + 1
-    return False
 
 
 @cache
@@ -106,6 +84,8 @@ class _Reading:
         """Where a broken statement begins whose end is not reached yet."""
         self.depth = 0
         """Braces opened within the broken statement."""
+        self.skipped = 0
+        """Tokens of the broken statement."""
 
     def read(self, braces: Any) -> tree.File:
         from lark.exceptions import UnexpectedToken
@@ -124,7 +104,7 @@ class _Reading:
         return self._finish(before)
 
     def _tokens(self, braces: Any) -> Iterator[Any]:
-        thread = self.lark.parser._make_lexer_thread(self.source.text)
+        thread: Any = self.lark.parser._make_lexer_thread(self.source.text)
         return lay_out(thread.lex(None), braces, self._make, len(self.source.text))
 
     def _make(self, type: str, value: str, at: int) -> Any:
@@ -151,7 +131,7 @@ class _Reading:
         self._say(complain(self._context(token, before, expected)))
         states, values = self.state.state_stack, self.state.value_stack
         start = token.start_pos
-        self.depth = 0
+        self.depth = self.skipped = 0
         while "BROKEN" not in self.table[states[-1]]:
             states.pop()
             value = values.pop()
@@ -165,6 +145,9 @@ class _Reading:
     def _recovers(self, token: Any) -> bool:
         """Does the broken statement end before this token? Then the parser is ready for it."""
         kind = token.type
+        self.skipped += 1
+        if self.skipped > LONGEST_BROKEN:
+            raise TooManyErrors
         if self.depth == 0 and kind in ("_NL", "RBRACE", "BAR"):
             states, values = list(self.state.state_stack), list(self.state.value_stack)
             self._close_broken(token)
@@ -190,9 +173,7 @@ class _Reading:
 
     def _accepts(self, kind: str) -> bool:
         """Would the parser take such a token now, after the reductions that it asks for?"""
-        copy = self.state.copy()
-        copy.value_stack = [None] * len(copy.value_stack)
-        states = list(copy.state_stack)
+        states = list(self.state.state_stack)
         while True:
             action = self.table[states[-1]].get(kind)
             if action is None:
@@ -289,13 +270,13 @@ class _Builder:
     def param(self, children: list[Any]) -> tree.Param:
         keyword, name, _, value = children
         span = Span(self.source, keyword.start_pos, value.span.end)
-        return tree.Param(span, tree.Label(self.span(name), str(name)), value)
+        return tree.Param(span, self.name(name), value)
 
     def block(self, children: list[Any]) -> tree.Block:
         keyword, name, *_, body = children
         formals = next((c for c in children[2:-1] if isinstance(c, list)), [])
         span = Span(self.source, keyword.start_pos, body.span.end)
-        return tree.Block(span, tree.Label(self.span(name), str(name)), tuple(formals), body)
+        return tree.Block(span, self.name(name), tuple(formals), body)
 
     def formal_list(self, children: list[Any]) -> list[Any]:
         return children
@@ -308,7 +289,7 @@ class _Builder:
 
     def network(self, children: list[Any]) -> tree.Network:
         keyword, *names, body = children
-        name = tree.Label(self.span(names[0]), str(names[0])) if names else None
+        name = self.name(names[0]) if names else None
         span = Span(self.source, keyword.start_pos, body.span.end)
         return tree.Network(span, self.span(keyword), name, body)
 
@@ -328,7 +309,8 @@ class _Builder:
 
     def call(self, children: list[Any]) -> tree.Call:
         name: tree.Label = children[0]
-        label = branches = None
+        label: tree.Label | None = None
+        branches: Any = None
         end = len(children)
         if end > 1 and type(children[-1]) is tree.Label:
             end -= 1
@@ -358,8 +340,22 @@ class _Builder:
 
     def _dotted(self, names: list[Any]) -> tree.Label:
         if len(names) == 1:
-            return tree.Label(self.span(names[0]), str(names[0]))
-        return tree.Label(self.between(names[0], names[-1]), ".".join(names))
+            return self.name(names[0])
+        return self._short(self.between(names[0], names[-1]), ".".join(names))
+
+    def name(self, token: Any) -> tree.Label:
+        return self._short(self.span(token), str(token))
+
+    def _short(self, span: Span, name: str) -> tree.Label:
+        # Paths are made of names: a long one would be repeated for every layer in a block.
+        if len(name) > LONGEST_NAME:
+            self.sink.error(
+                "too-large",
+                f"the name has {len(name):,} characters; {LONGEST_NAME} are the most",
+                span,
+            )
+            name = name[:LONGEST_NAME]
+        return tree.Label(span, name)
 
     def branches(self, children: list[Any]) -> tuple[tuple[Any, ...], int]:
         """The branches, and where they end: a call's span must reach it."""
@@ -385,21 +381,22 @@ class _Builder:
         return tree.For(span, names, is_tuple, items, body)
 
     def single(self, children: list[Any]) -> tuple[tuple[tree.Label, ...], bool]:
-        return (tree.Label(self.span(children[0]), str(children[0])),), False
+        return (self.name(children[0]),), False
 
     def several(self, children: list[Any]) -> tuple[tuple[tree.Label, ...], bool]:
         names = [c for c in children if c.type == "NAME"]
-        return tuple(tree.Label(self.span(n), str(n)) for n in names), True
+        return tuple(map(self.name, names)), True
 
     def if_(self, children: list[Any]) -> tree.If:
         arms: list[tuple[Any, Any]] = []
         otherwise = None
-        rest = [c for c in children if getattr(c, "type", "") not in ("IF", "ELSE")]
-        while len(rest) >= 2:
-            arms.append((rest[0], rest[1]))
-            rest = rest[2:]
-        if rest:
-            otherwise = rest[0]
+        rest = iter([c for c in children if getattr(c, "type", "") not in ("IF", "ELSE")])
+        for first in rest:
+            body = next(rest, None)
+            if body is None:
+                otherwise = first
+            else:
+                arms.append((first, body))
         last = otherwise if otherwise is not None else arms[-1][1]
         span = Span(self.source, children[0].start_pos, last.span.end)
         return tree.If(span, tuple(arms), otherwise)
@@ -411,7 +408,7 @@ class _Builder:
     def head(self, children: list[Any]) -> tree.Head:
         keyword, name, body = children
         span = Span(self.source, keyword.start_pos, body.span.end)
-        return tree.Head(span, tree.Label(self.span(name), str(name)), body)
+        return tree.Head(span, name, body)
 
     # ── arguments and expressions ──────────────────────────────────────────────────────────────
 
@@ -452,9 +449,8 @@ class _Builder:
         return tree.Text(self.span(children[0]), str(children[0])[1:-1])
 
     def ref(self, names: list[Any]) -> tree.Ref:
-        if len(names) == 1:
-            return tree.Ref(self.span(names[0]), str(names[0]))
-        return tree.Ref(self.between(names[0], names[-1]), ".".join(names))
+        known = self._dotted(names)
+        return tree.Ref(known.span, known.name)
 
     def invoke(self, children: list[Any]) -> tree.Invoke:
         name, *arguments, close = children
@@ -472,4 +468,13 @@ class _Builder:
 
     def index(self, children: list[Any]) -> tree.Index:
         base, index, close = children
-        return tree.Index(Span(self.source, base.span.start, close.end_pos), base, index)
+        span = Span(self.source, base.span.start, close.end_pos)
+        depth, inner = 1, base
+        while isinstance(inner, tree.Index):
+            depth, inner = depth + 1, inner.base
+        if depth > DEEPEST:
+            self.sink.error(
+                "nesting-too-deep", f"there are more than {DEEPEST} indices in a row", inner.span
+            )
+            return base
+        return tree.Index(span, base, index)

@@ -1,9 +1,9 @@
 # pyright: basic
 """Where do the parser's tables come from: the grammar, or the cache of an earlier start?
 
-Working out the tables takes sixty milliseconds, a quarter of what `check` needs; reading them six. They
-are kept like Python's own `.pyc` files: in the user's cache folder, under a name made of all that
-they depend on. Where that folder cannot be written nothing is kept, and nothing else changes.
+Working out the tables takes sixty milliseconds, a quarter of what `check` needs; reading them six.
+They are kept like Python's own `.pyc` files: in the user's cache folder, under a name made of all
+that they depend on. Where that folder cannot be written nothing is kept, and nothing else changes.
 """
 
 from __future__ import annotations

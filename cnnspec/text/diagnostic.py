@@ -102,6 +102,8 @@ class Sink:
 
     limit: int = 100
     diagnostics: list[Diagnostic] = field(default_factory=list[Diagnostic])
+    work: int = 0
+    """How many items of lists have been looked at; stages bound it."""
     _seen: set[tuple[str, int, int, int]] = field(default_factory=set[tuple[str, int, int, int]])
 
     def add(self, diagnostic: Diagnostic) -> None:

@@ -34,15 +34,15 @@ def excerpt(line: str, first: int, last: int, room: int) -> Excerpt:
 def _around(line: str, first: int, last: int, room: int) -> tuple[int, int]:
     """From which to which character of a long line: what is marked, a third of the room for what
     stands before it, and whatever else fits."""
-    n, marked = _fit(islice(line, first, last), room - room // 3)
+    n, marked = _fit(line[first:last], room - room // 3)
     right = first + n
-    n, before = _fit((line[i] for i in range(first - 1, -1, -1)), room // 3)
+    n, before = _fit(reversed(line[:first]), room // 3)
     left = first - n
-    if first + n < last and right < last:
+    if right < last:
         return left, right
-    n, after = _fit(islice(line, right, None), room - marked - before)
+    n, after = _fit(line[right:], room - marked - before)
     right += n
-    n, _ = _fit((line[i] for i in range(left - 1, -1, -1)), room - marked - before - after)
+    n, _ = _fit(reversed(line[:left]), room - marked - before - after)
     return left - n, right
 
 

@@ -1,158 +1,159 @@
 """How does a diagnostic look in a terminal?"""
 
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
-from cnnspec.text.diagnostic import Diagnostic, Label, Severity
+from cnnspec.text.diagnostic import Diagnostic, Frame, Severity
+from cnnspec.text.excerpt import excerpt, safe
 from cnnspec.text.record import record
 from cnnspec.text.source import Source, Span
 
-WIDEST = 120
-"""Columns of source text shown around a mistake; the rest of a longer line is left out."""
+WIDTH = 120
+"""Columns where nobody says how many there are; longer lines of source are cut around what is
+marked in them."""
 
-TAB = 4
+NARROWEST = 40
 MOST_FRAMES = 8
+
+BOLD, RED, YELLOW, BLUE, CYAN = "1", "1;31", "1;33", "34", "1;36"
+
+
+class Paint(Protocol):
+    """Colours a text, or leaves it as it is."""
+
+    def __call__(self, text: str, colour: str) -> str: ...
 
 
 @record
-class Paint:
-    """Colours, or none."""
+class Mark:
+    """Characters of one line that are underlined, and what is said of them."""
 
-    on: bool
-
-    def __call__(self, text: str, *codes: int) -> str:
-        if not self.on or not text:
-            return text
-        return f"\x1b[{';'.join(str(c) for c in codes)}m{text}\x1b[0m"
-
-
-BOLD, RED, YELLOW, BLUE, CYAN = 1, 31, 33, 34, 36
+    source: Source
+    line: int
+    first: int
+    last: int
+    text: str
+    is_main: bool
 
 
-def render_all(diagnostics: Iterable[Diagnostic], *, colour: bool = False) -> str:
+def render_all(
+    diagnostics: Sequence[Diagnostic], *, colour: bool = False, width: int = WIDTH
+) -> str:
     """All of them, a blank line between two, and a last line with their number."""
-    shown = [render(d, colour=colour) for d in diagnostics]
-    errors = sum(1 for d in diagnostics if d.severity is Severity.ERROR)
-    return "\n".join([*shown, summary(errors, len(shown) - errors)]) + "\n" if shown else ""
+    if not diagnostics:
+        return ""
+    shown = [render(d, colour=colour, width=width) for d in diagnostics]
+    return "\n".join([*shown, summary(diagnostics)]) + "\n"
 
 
-def summary(errors: int, warnings: int) -> str:
+def summary(diagnostics: Sequence[Diagnostic]) -> str:
     """`2 errors, 1 warning`."""
-    parts = [
-        f"{n} {word}{'' if n == 1 else 's'}"
-        for n, word in ((errors, "error"), (warnings, "warning"))
-        if n
-    ]
-    return ", ".join(parts)
+    errors = sum(d.severity is Severity.ERROR for d in diagnostics)
+    counts = (("error", errors), ("warning", len(diagnostics) - errors))
+    return ", ".join(f"{n} {word}{'' if n == 1 else 's'}" for word, n in counts if n)
 
 
-def render(diagnostic: Diagnostic, *, colour: bool = False) -> str:
+def render(diagnostic: Diagnostic, *, colour: bool = False, width: int = WIDTH) -> str:
     """One diagnostic: what is so, where, underlined, with what led to it."""
-    paint = Paint(colour)
+    paint = _coloured if colour else _plain
     hue = RED if diagnostic.severity is Severity.ERROR else YELLOW
-    head = paint(f"{diagnostic.severity}[{diagnostic.code}]", BOLD, hue)
-    lines = [f"{head}{paint(f': {safe(diagnostic.message)}', BOLD)}"]
-    labels = [Label(diagnostic.span, ""), *diagnostic.labels]
-    width = max(len(str(_line_number(label.span))) for label in labels)
-    arrow = paint("-->", BLUE)
-    lines.append(f"{' ' * width}{arrow} {safe(diagnostic.span.place())}")
-    lines += _excerpt(labels, diagnostic.span.source, width, hue, paint)
-    margin = " " * (width + 1) + paint("=", BLUE)
-    lines += [f"{margin} {safe(note)}" for note in diagnostic.notes]
-    lines += [f"{margin} {frame}" for frame in _trail(diagnostic)]
+    span, marks = diagnostic.span, _marks(diagnostic)
+    margin = " " * (max(len(str(mark.line)) for mark in marks) + 1)
+    head = paint(f"{diagnostic.severity}[{diagnostic.code}]", hue)
+    lines = [
+        head + paint(f": {safe(diagnostic.message)}", BOLD),
+        f"{margin}{paint('-->', BLUE)} {safe(span.place())}",
+    ]
+    if span.source.text:
+        lines.append(margin + paint("|", BLUE))
+        lines += _excerpts(marks, margin, hue, paint, max(width, NARROWEST) - len(margin) - 2)
+    said = [safe(note) for note in (*diagnostic.notes, *_trail(diagnostic.trail))]
     if diagnostic.hint:
-        lines.append(f"{margin} {paint('hint', BOLD, CYAN)}: {safe(diagnostic.hint)}")
-    return "\n".join(lines) + "\n"
+        said.append(f"{paint('hint', CYAN)}: {safe(diagnostic.hint)}")
+    return "\n".join([*lines, *(f"{margin}{paint('=', BLUE)} {s}" for s in said)]) + "\n"
 
 
-def _line_number(span: Span) -> int:
-    return span.source.position(span.start)[0]
+def _plain(text: str, colour: str) -> str:
+    return text
 
 
-def _trail(diagnostic: Diagnostic) -> list[str]:
-    if diagnostic.trail is None:
-        return []
-    frames = diagnostic.trail.chain()
-    shown = [f"in {frame.text} at {safe(frame.span.place())}" for frame in frames[:MOST_FRAMES]]
-    if len(frames) > MOST_FRAMES:
-        shown.append(f"and {len(frames) - MOST_FRAMES} more around these")
-    return shown
+def _coloured(text: str, colour: str) -> str:
+    return f"\x1b[{colour}m{text}\x1b[0m"
 
 
-def _excerpt(
-    labels: Sequence[Label], main: Source, width: int, hue: int, paint: Paint
-) -> list[str]:
-    """The source lines of all labels in their order, the main one underlined with carets."""
-    bar = paint("|", BLUE)
-    lines = [f"{' ' * width} {bar}"]
-    last_line, last_source = -1, main
-    order = sorted(
-        range(len(labels)),
-        key=lambda i: (
-            labels[i].span.source is not main,
-            labels[i].span.source.name,
-            labels[i].span.start,
-        ),
+# ── the source ─────────────────────────────────────────────────────────────────────────────────
+
+
+def _marks(diagnostic: Diagnostic) -> list[Mark]:
+    """All that is underlined, in the order of the text, the main file first."""
+    main = diagnostic.span
+    marks = list(_marks_of(main, "", is_main=True))
+    for label in diagnostic.labels:
+        marks += _marks_of(label.span, label.text, is_main=False)
+    return sorted(
+        marks, key=lambda m: (m.source is not main.source, m.source.name, m.line, m.first)
     )
-    for i in order:
-        span, text = labels[i].span, labels[i].text
-        number = _line_number(span)
-        if span.source is not last_source:
-            lines.append(f"{' ' * width}{paint(':::', BLUE)} {safe(span.place())}")
-            last_source, last_line = span.source, -1
-        source_line, start, end = _window(span)
-        if number != last_line:
-            if last_line >= 0 and number > last_line + 1:
-                lines.append(f"{' ' * width} {paint('⋮', BLUE)}")
-            lines.append(f"{paint(str(number).rjust(width), BLUE)} {bar} {source_line}".rstrip())
-            last_line = number
-        mark = ("^" if i == 0 else "-") * max(1, end - start)
-        under = paint(mark, BOLD, hue) if i == 0 else paint(mark, BLUE)
-        said = f" {paint(safe(text), hue) if i == 0 else paint(safe(text), BLUE)}" if text else ""
-        lines.append(f"{' ' * width} {bar} {' ' * start}{under}{said}")
-    return lines
 
 
-def _window(span: Span) -> tuple[str, int, int]:
-    """The line of a span as shown, and from which to which column the span goes in it."""
+def _marks_of(span: Span, text: str, *, is_main: bool) -> Iterator[Mark]:
+    """One mark; of a span over several lines, one in its first line and one in its last."""
     source = span.source
-    number, column = source.position(span.start)
-    line = source.line(number)
-    first = min(column - 1, len(line))
-    last = min(len(line), max(first, first + span.end - span.start))
-    left, right = 0, len(line)
-    if len(line) > WIDEST:
-        left = max(0, min(first - WIDEST // 3, len(line) - WIDEST))
-        right = min(len(line), left + WIDEST)
-        last = min(last, right)
-    before, under = _plain(line[left:first]), _plain(line[first:last])
-    prefix = "…" if left else ""
-    shown = prefix + before + under + _plain(line[last:right]) + ("…" if right < len(line) else "")
-    start = len(prefix) + columns(before)
-    return shown, start, start + columns(under)
+    line, column = source.position(span.start)
+    last_line, last_column = source.position(max(span.start, span.end - 1))
+    if line == last_line:
+        size = len(source.line(line))
+        first = min(column - 1, size)
+        last = min(size, first + span.end - span.start)
+        yield Mark(source, line, first, last, text, is_main)
+        return
+    yield Mark(source, line, column - 1, len(source.line(line)), "", is_main)
+    ending = source.line(last_line)
+    indent = len(ending) - len(ending.lstrip())
+    last = min(last_column, len(ending))
+    yield Mark(source, last_line, min(indent, last), last, text, is_main)
 
 
-def _plain(text: str) -> str:
-    return safe(text.replace("\t", " " * TAB))
+def _excerpts(
+    marks: Sequence[Mark], margin: str, hue: str, paint: Paint, room: int
+) -> Iterator[str]:
+    """The lines of source with marks below them; a line that must be cut differently for each of
+    its marks comes with each of them."""
+    bar = paint("|", BLUE)
+    main = next(mark for mark in marks if mark.is_main)
+    source, line, above = main.source, 0, ""
+    for mark in marks:
+        if mark.source is not source:
+            source, line = mark.source, 0
+            place = safe(f"{source.name}:{mark.line}:{mark.first + 1}")
+            yield f"{margin}{paint(':::', BLUE)} {place}"
+        shown = excerpt(source.line(mark.line), mark.first, mark.last, room)
+        if mark.line != line or shown.text != above:
+            if line and mark.line > line + 1:
+                yield margin + paint("⋮", BLUE)
+            number = paint(str(mark.line).rjust(len(margin) - 1), BLUE)
+            yield f"{number} {bar} {shown.text}".rstrip()
+        line, above = mark.line, shown.text
+        under = ("^" if mark.is_main else "-") * max(1, shown.end - shown.start)
+        said = f" {safe(mark.text)}" if mark.text else ""
+        below = paint(under + said, hue if mark.is_main else BLUE)
+        yield f"{margin}{bar} {' ' * shown.start}{below}"
 
 
-def safe(text: str) -> str:
-    """Without what would command the terminal: control characters as `\\x1b`."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c == " " else _escape(c) for c in text)
+# ── the way there ──────────────────────────────────────────────────────────────────────────────
 
 
-def _escape(character: str) -> str:
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
-
-
-def columns(text: str) -> int:
-    """How many columns a terminal needs for a text: wide letters take two, accents none."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in ("W", "F") else 1
-        for c in text
-    )
+def _trail(innermost: Frame | None) -> list[str]:
+    """One line for each block, with the turns of the loops in which it is called."""
+    if innermost is None:
+        return []
+    ways: list[tuple[list[str], str]] = []
+    for frame in innermost.chain():
+        is_block = frame.text.startswith("block ")
+        if is_block or not ways:
+            place = f"{'called ' if is_block else ''}at {frame.span.place()}"
+            ways.append(([frame.text], place))
+        else:
+            ways[-1][0].append(frame.text)
+    shown = [f"in {', '.join(texts)}, {place}" for texts, place in ways[:MOST_FRAMES]]
+    more = len(ways) - MOST_FRAMES
+    return [*shown, f"and in {more} more around these"] if more > 0 else shown

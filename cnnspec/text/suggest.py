@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 
+MOST = 2_000
+"""Among more names than this a guess takes long and is worth little."""
+
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The closest known name, if it is close enough to be worth a sentence.
@@ -11,6 +14,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """
     low = name.lower()
     candidates = sorted(set(known))
+    if len(candidates) > MOST:
+        return None
     for other in candidates:
         if other.lower() == low:
             return other

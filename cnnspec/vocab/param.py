@@ -274,7 +274,8 @@ def flag(doc: str, *, default: object = REQUIRED) -> bool:
 
 
 def choice(doc: str, *words: str, default: object = REQUIRED) -> str:
-    return _declare(Choice(words), doc, default)
+    # A word like those that are given, so that it is shown as one.
+    return _declare(Choice(words), doc, Word(default) if isinstance(default, str) else default)
 
 
 def name(doc: str, *, what: str = "a name or a text in quotes", default: object = REQUIRED) -> str:

@@ -1,4 +1,4 @@
-"""How does a test come to a legal call of any kind? Arguments are drawn from the parameters' types."""
+"""How does a test come to a legal call of any kind? Drawn from the types of its parameters."""
 
 import random
 

@@ -10,9 +10,9 @@ from inspect import getmembers, isclass
 from math import ceil, floor
 from pathlib import Path
 
+import draw
 import pytest
 
-import draw
 from cnnspec import layers
 from cnnspec.layers import FAMILIES, KINDS
 from cnnspec.layers.base import Layer, product
@@ -76,8 +76,9 @@ def test_no_parameter_hides_what_every_layer_has(kind: type[Layer]) -> None:
 @every_kind
 def test_defaults_are_of_their_type(kind: type[Layer]) -> None:
     for param in kind.params.values():
-        if not param.is_required and param.default is not None and param.type.words == ():
+        if not param.is_required and param.default is not None:
             assert param.type.read(param.default) == param.default
+            assert '"' not in param.describe_default()
 
 
 @every_kind
@@ -159,7 +160,9 @@ def examine(layer: Layer, y: Shape, xs: tuple[Shape, ...]) -> None:
     assert len(views) in (0, rank), said
     assert all(v.extent >= 1 and v.step > 0 for v in views), said
     # A layer without a word on what its pixels see keeps the map's axes, or ends the field.
-    assert views or layer.is_global or layer.is_merge or layer.is_view or y[1:] == (xs or (y,))[0][1:]
+    assert (
+        views or layer.is_global or layer.is_merge or layer.is_view or y[1:] == (xs or (y,))[0][1:]
+    )
     if layer.is_view:
         assert product(y) == product(xs[0]), said
     dropped = layer.dropped(*xs)
