@@ -16,9 +16,9 @@ from cnnspec.model.expects import METRICS
 from cnnspec.model.scope import SIZES
 from cnnspec.model.uses import LARGEST_TENSOR
 from cnnspec.settings.words import SETTINGS
+from cnnspec.syntax.bounds import LARGEST_FILE, LONGEST_LINE
 from cnnspec.syntax.brackets import DEEPEST as BRACKETS
 from cnnspec.syntax.numbers import UNITS
-from cnnspec.syntax.bounds import LARGEST_FILE, LONGEST_LINE
 from cnnspec.vocab.bind import signature
 from cnnspec.vocab.kind import Kind
 from cnnspec.vocab.param import Param

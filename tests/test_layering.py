@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "cnnspec"
 LONGEST = 500
 
 LADDER = (
+    ("version",),
     ("text", "resources"),
     ("syntax", "vocab", "onnxir"),
     ("layers", "settings"),

@@ -7,7 +7,7 @@ from functools import partial
 
 from cnnspec.model.elaborate import Elaborator
 from cnnspec.model.evaluate import evaluate
-from cnnspec.model.expects import Claim, check_network
+from cnnspec.model.expects import check_here, check_network
 from cnnspec.model.graph import Graph
 from cnnspec.model.lint import lint_graph, lint_names, lint_recipe
 from cnnspec.model.module import Loader, Module, Read
@@ -52,9 +52,12 @@ def check_file(
         graph.recipe = read_recipe(train, partial(_evaluate, origin, sink), sink, origin.names)
     if not sink.failed:
         site = module.site(sink)
-        own = [Claim(c, site) for item in module.expects for c in item.claims]
-        check_network(graph, elaborator.claims + own)
-        lint_recipe(graph, module, sink)
+        end = next((graph.nodes[o.node] for o in graph.outputs if o.name == "output"), None)
+        for claim in (c for item in module.expects for c in item.claims):
+            # Behind the network, so a shape is that of what leaves it.
+            check_here(claim, end, site, elaborator.claims)
+        check_network(graph, elaborator.claims)
+        lint_recipe(graph, sink)
         lint_names(module, sink)
     lint_graph(graph, sink)
     return None if sink.failed else graph

@@ -302,7 +302,9 @@ class Elaborator:
         self.under_way.append(block)
         end = self._body(block.tree.body, inner, flow)
         self.under_way.pop()
-        self.uses.adopt(place.room, end, own)
+        if end != flow:
+            # A block that hands on what entered it renames nothing.
+            self.uses.adopt(place.room, end, own)
         if call.label is not None:
             path = place.room.prefix + own
             place.room.labels[call.label.name] = Label(Wire(end), path, call.label.span)

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, cast
 
-from cnnspec.model.evaluate import Site, Surroundings, compare, evaluate, evaluate_closed
+from cnnspec.model.evaluate import Site, Surroundings, compare, evaluate_closed, truth
+from cnnspec.model.functions import is_number
 from cnnspec.model.graph import Graph, Node
 from cnnspec.model.measure import Measure, measure
-from cnnspec.model.place import Place
 from cnnspec.syntax import tree
 from cnnspec.text.diagnostic import Label
 from cnnspec.text.record import record
@@ -51,7 +51,9 @@ class Claim(NamedTuple):
     site: Surroundings
 
 
-def check_here(claim: tree.Expr, node: Node | None, place: Place, later: list[Claim]) -> None:
+def check_here(
+    claim: tree.Expr, node: Node | None, place: Surroundings, later: list[Claim]
+) -> None:
     """Check an `expect` in a body: the shape there, a condition, or, later, the whole network."""
     if _is_about_network(claim, place):
         later.append(Claim(claim, place))
@@ -78,7 +80,7 @@ def check_here(claim: tree.Expr, node: Node | None, place: Place, later: list[Cl
 
 
 def _check_shape(
-    claim: tree.Expr, expected: tuple[int, ...], node: Node | None, place: Place
+    claim: tree.Expr, expected: tuple[int, ...], node: Node | None, place: Surroundings
 ) -> None:
     if node is None or node.shape is None or node.shape == expected:
         return
@@ -99,17 +101,17 @@ def check_network(graph: Graph, claims: list[Claim]) -> None:
     for claim, site in claims:
         if isinstance(claim, tree.Compare):
             _check_comparison(claim, _with_metrics(site, measures))
-        elif evaluate(claim, _with_metrics(site, measures)) is False:
+        elif truth(claim, _with_metrics(site, measures)) is False:
             _say_condition(claim, site)
 
 
 def _check_comparison(claim: tree.Compare, site: Surroundings) -> None:
     left, right = evaluate_closed(claim.left, site), evaluate_closed(claim.right, site)
     for value, part in ((left, claim.left), (right, claim.right)):
-        if isinstance(value, bool | str | tuple):
+        if not isinstance(value, Unknown) and not is_number(value):
             site.sink.error(
                 "wrong-claim",
-                f"a metric is compared with a number; this is {show(cast('object', value))}",
+                f"a metric is compared with a number; this is {show(value)}",
                 part.span,
             )
             return
@@ -127,10 +129,16 @@ def _check_comparison(claim: tree.Compare, site: Surroundings) -> None:
 
 
 def _say_condition(claim: tree.Expr, site: Surroundings) -> None:
+    notes: list[str] = []
+    if isinstance(claim, tree.Compare):
+        left = evaluate_closed(claim.left, site)
+        right = evaluate_closed(claim.right, site)
+        notes.append(f"the left side is {show(left)}, the right side {show(right)}")
     site.sink.error(
         "expect-failed",
         f"`{claim.span.text.strip()}` does not hold",
         claim.span,
+        notes=notes,
         trail=site.trail,
     )
 

@@ -29,6 +29,9 @@ KEYWORDS = frozenset(
 _OPERATORS = frozenset({"PLUS", "MINUS", "PRODUCT_OP", "POWER", "COMPARE", "OR", "AND", "NOT"})
 _VALUES = frozenset({"NUMBER", "STRING", "NAME", "LPAR", "LSQB"})
 _ITEMS = frozenset({"USE", "PARAM", "BLOCK", "NETWORK", "TRAIN"})
+STATEMENTS = frozenset({"LET", "REPEAT", "FOR", "IF", "EXPECT", "HEAD"})
+_UNFINISHED = _OPERATORS | {"EQUAL", "_ARROW", "_AS", "_COMMA", "_DOT"} | STATEMENTS
+"""Behind these something is missing, whatever follows."""
 
 _LOOKALIKES = {
     "×": "a size is written with the letter x, as in 5x5",
@@ -65,6 +68,8 @@ class Context(NamedTuple):
     before_span: Span | None
     expected: frozenset[str]
     open_bracket: Span | None
+    statement: str
+    """The kind of the word that begins the statement, such as `LET`."""
 
 
 class Complaint(NamedTuple):
@@ -101,6 +106,13 @@ def _of_token(c: Context) -> Complaint | None:
             return Complaint(
                 "unclosed", "this text is not closed on its line", c.span, 'a `"` is missing'
             )
+        case "_COMMA" if c.statement in ("LET", "FOR") and c.before_kind == "NAME":
+            return Complaint(
+                "syntax",
+                "several names stand in parentheses",
+                c.span,
+                "write it as in `let (a, b) = …`",
+            )
         case "_COMMA" if c.open_bracket is None and c.before_kind not in ("EQUAL", "_ARROW"):
             return Complaint(
                 "syntax",
@@ -115,7 +127,7 @@ def _of_token(c: Context) -> Complaint | None:
                 c.span,
                 f"write `{c.before} …`, or a space before a tuple",
             )
-        case "BAR":
+        case "BAR" if c.open_bracket is None and c.before_kind not in _UNFINISHED:
             return Complaint(
                 "syntax",
                 "a branch stands inside a merge only",
@@ -189,10 +201,10 @@ def _expected_by_state(c: Context) -> str:
         return "`{`"
     if expected & _ITEMS:
         return "`network`, `block`, `param`, `let`, `use`, `train` or `expect`"
+    if "IN" in expected and c.statement == "FOR" and not expected & _VALUES:
+        return f"`in` after `{c.before}`"
     if "EQUAL" in expected and not expected & _VALUES:
         return f"`=` after `{c.before}`"
-    if "IN" in expected and not expected & _VALUES:
-        return f"`in` after `{c.before}`"
     if {"NAME", "RBRACE"} <= expected and "EQUAL" not in expected and "NUMBER" not in expected:
         return "a layer, a block or a statement"
     if "_NL" in expected:
@@ -223,10 +235,13 @@ def _found(c: Context) -> str:
 
 
 def _hint(c: Context) -> str | None:
-    if c.kind in KEYWORDS and "NAME" in c.expected and c.kind != "IN":
-        return "a word of the language cannot be a name"
-    if c.kind == "EQUAL" and c.before_kind == "EQUAL":
-        return "a comparison is written =="
+    if c.kind in KEYWORDS and c.kind != "IN":
+        return _hint_of_keyword(c)
+    if c.kind == "EQUAL":
+        if c.before_kind == "EQUAL" or c.statement in ("EXPECT", "IF"):
+            return "a comparison is written =="
+        is_first = c.before_kind == "NAME" and not c.statement
+        return f"a name gets its value as in `let {c.before} = …`" if is_first else None
     if c.kind == "LBRACE" and c.before_kind == "NAME" and "_NL" in c.expected:
         return "only merges such as `add` take braces"
     if c.kind == "NAME" and c.expected & _ITEMS:
@@ -234,6 +249,16 @@ def _hint(c: Context) -> str | None:
     if c.before_kind == "LBRACE" and "BAR" in c.expected and "NAME" not in c.expected:
         return "the braces of a layer hold branches, as in `add { | … | … }`"
     return None
+
+
+def _hint_of_keyword(c: Context) -> str | None:
+    if c.kind == "ELSE":
+        return "an `else` follows the `}` of an `if`"
+    if c.kind in _ITEMS and c.before_kind in ("_NL", "LBRACE", "RBRACE", "BAR"):
+        return f"`{c.text}` stands outside of all braces"
+    if c.kind in STATEMENTS and "_NL" in c.expected:
+        return "it begins a line of its own"
+    return "a word of the language cannot be a name" if "NAME" in c.expected else None
 
 
 def _visible(c: Context) -> Span:

@@ -39,7 +39,7 @@ _CONTINUING = _CLOSERS | {
 }
 
 # A line that begins with one of these continues the statement before.
-_JOINING = frozenset({"_ARROW", "BAR", "RBRACE", "ELSE", "$END"})
+_JOINING = frozenset({"_ARROW", "BAR", "LBRACE", "RBRACE", "ELSE", "$END"})
 _JUST_OPENED = frozenset({"LBRACE", "BAR", "_NL", ""})
 
 

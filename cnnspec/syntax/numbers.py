@@ -56,11 +56,11 @@ def value_of(text: str) -> int | float:
 def _hint(text: str, match: re.Match[str] | None) -> str:
     if re.fullmatch(r"\d+(?:[xX*]\d+)+", text):
         return f"a size is written {text.lower().replace('*', 'x')}"
+    if text.rstrip("xX") != text:
+        return "a size has a number on both sides of each x, as in 3x3"
     if match and match[3]:
         meant = nearest(match[3], UNITS)
         if meant:
             return f"did you mean `{match[1]}{match[2] or ''}{meant}`?"
         return f"the units are {', '.join(UNITS)}"
-    if text.rstrip("xX") != text:
-        return "a size has a number on both sides of each x, as in 3x3"
     return "numbers are written as in 6, 0.5, 1e-3, 61_706 or 0.5M"
