@@ -26,7 +26,7 @@ LADDER = (
     ("cli", "lsp"),
     ("__init__", "__main__"),
 )
-RANKS = {name: rank for rank, names in enumerate(LADDER) for name in names}
+RANKS = {name: rank for rank, names in enumerate(LADDER, -1) for name in names}
 
 # Who may import what is not ours, by the beginnings of paths.
 THIRD_PARTIES = {

@@ -7,7 +7,9 @@ from cnnspec.model.graph import Graph, Node
 
 def expand(graph: Graph) -> str:
     """A valid spec of the same network: every layer on a line of its own, under its own name."""
-    lines = [f"network {graph.name} {{", *(f"  {line}" for line in _body(graph)), "}"]
+    # The name of one without a name is a word of the language.
+    head = "network" if graph.name == "network" else f"network {graph.name}"
+    lines = [f"{head} {{", *(f"  {line}" for line in _body(graph)), "}"]
     if graph.recipe is not None:
         lines += ["", "train {", *(f"  {line}" for line in graph.recipe.text()), "}"]
     return "\n".join(lines) + "\n"

@@ -26,6 +26,10 @@ def facts(graph: Graph) -> list[object]:
     ]
 
 
+def outputs(graph: Graph) -> list[tuple[str, int]]:
+    return [(output.name, output.node) for output in graph.outputs]
+
+
 def flat(graph: Graph) -> Graph:
     sink = Sink()
     again = check(Source("flat.cnn", expand(graph)), {}, sink, zoo.read)
@@ -39,7 +43,7 @@ def test_the_zoo(name: str) -> None:
     graph = build_file(f"specs/{name}.cnn")
     again = flat(graph)
     assert facts(again) == facts(graph)
-    assert again.outputs == graph.outputs
+    assert outputs(again) == outputs(graph)
     assert measure(again) == measure(graph)
     assert expand(again) == expand(graph)
 
@@ -48,10 +52,10 @@ def test_the_zoo(name: str) -> None:
     "body",
     [
         "input 8 as left\ninput 4 as right\nconcat { | left | right }\nfc 2",
-        "input 8\nfc 4 as a\nfc 4 weights=a",
+        "input 4\nfc 4 as a\nfc 4 weights=a",
         "input 8\nfc 4 frozen=yes\nhead x { fc 2 }\nhead y { fc 3 }",
         "input 8\nhead x { head y { fc 3 }\nfc 2 }\nfc 5",
-        "input 3x8x8\nadd { | conv 3 3x3 pad=same | | relu } as sum\nin -> relu\nconcat { | sum | }",
+        "input 3x8x8 as x\nadd { | conv 3 3x3 pad=same | | relu } as sum\nx -> relu\nconcat { | sum | }",
         "input 1x8x8 scale=1/255\nconv 4 (1, 3) pad=(0, 1) -> leaky 0.1",
     ],
 )
@@ -59,7 +63,7 @@ def test_corners(body: str) -> None:
     graph = build(f"network {{\n{body}\n}}\n")
     again = flat(graph)
     assert facts(again) == facts(graph)
-    assert again.outputs == graph.outputs
+    assert outputs(again) == outputs(graph)
 
 
 def test_weights_of_a_block_are_shared_in_the_flat_spec() -> None:
