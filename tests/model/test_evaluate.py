@@ -31,7 +31,7 @@ def value_of(text: str, *, closed: bool = True) -> tuple[object, list[str]]:
         # Numbers as written, sizes and lists.
         ("61_706", 61706), ("0.5M", 500_000), ("1.5k", 1500), ("2MiB", 2 * 2**20), ("10GB", 10**10),
         ("1e3", 1000), ("1e-3", 0.001), (".5", 0.5), ("3x224x224", (3, 224, 224)),
-        ("(1, 2)", (1, 2)), ("[n, xs]", (7, (1, 2, 3))), ("()", ()) , ("(1,)", (1,)),
+        ("(1, 2)", (1, 2)), ("[n, xs]", (7, (1, 2, 3))), ("[]", ()) , ("(1,)", (1,)),
         ("yes", True), ("no", False), ('"a b"', "a b"),
         # Whole values are whole numbers.
         ("64*0.5", 32), ("6/2", 3), ("7/2", 3.5), ("half + half", 1), ("2**-1", 0.5), ("4**0.5", 2),
@@ -98,7 +98,7 @@ def test_where_takes_the_side_that_holds() -> None:
         ("exp(1000)", "`exp(1000)` is beyond 1e+15"),
         ("sqrt(-1)", "sqrt(-1) is no real number"),
         ("log(0)", "log(0) is no real number"),
-        ("mix(1)", "there is no function `mix`; did you mean `min`?"),
+        ("mix(1)", "there is no function `mix`; did you mean `max`?"),
         ("sqrt(1, 2)", "`sqrt(x)` is what is taken; 2 arguments are given"),
         ("max()", "`max(a, b, …)` is what is taken; 0 arguments are given"),
         ("max(1, on)", "`max(a, b, …)` takes numbers; the answer yes is given"),

@@ -24,8 +24,8 @@ def test_anchors_are_named_after_what_tells_them_apart() -> None:
     ]  # fmt: skip
 
 
-def test_a_layer_before_any_anchor_is_its_kind() -> None:
-    assert body("input 1x8x8\nrelu -> bn") == ["input", "relu", "bn"]
+def test_an_input_is_an_anchor() -> None:
+    assert body("input 1x8x8\nrelu -> bn") == ["input", "input_relu", "input_bn"]
 
 
 def test_what_is_used_again_is_counted() -> None:
@@ -56,9 +56,9 @@ def test_blocks_are_rooms_and_loops_are_not() -> None:
 
 
 def test_a_label_is_the_name() -> None:
-    text = "input 3x8x8 as image\nconv 4 3x3 as stem -> relu\nfc 2 as stem.head"
+    text = "input 3x8x8 as image\nconv 4 3x3 as stem -> relu\nfc 2 as stem.top"
     assert body(text.replace("fc", "flatten -> fc")) == [
-        "image", "stem", "stem_relu", "stem_flatten", "stem.head",
+        "image", "stem", "stem_relu", "stem_flatten", "stem.top",
     ]  # fmt: skip
 
 
@@ -82,7 +82,7 @@ def test_a_layer_more_renames_no_other(seed: int) -> None:
         if not lines[k].strip().startswith(("expect", "->", "#")) and lines[k].strip()
     ]
     for _ in range(dice.randint(1, 3)):
-        new = dice.choice(["dropout 0.1", "elu", "softplus", "identity"])
+        new = dice.choice(["dropout 0.1", "elu", "softplus"])
         lines.insert(dice.choice(spots), f"  {new}")
     before, after = paths(LENET), paths("\n".join(lines))
     assert len(after) > len(before)
