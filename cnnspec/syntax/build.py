@@ -6,7 +6,7 @@ from typing import Any
 from cnnspec.syntax import tree
 from cnnspec.syntax.bounds import LONGEST_NAME
 from cnnspec.syntax.brackets import DEEPEST
-from cnnspec.syntax.precedence import GroupingFault, Operator, group
+from cnnspec.syntax.precedence import COMPARE, LEVELS, GroupingFault, Operator, group
 from cnnspec.text.diagnostic import Sink
 from cnnspec.text.source import Source, Span
 
@@ -216,8 +216,11 @@ class Builder:
             return group(row)
         except GroupingFault as fault:
             self.sink.error(fault.code, fault.message, fault.span, hint=fault.hint)
-            operands = [p for p in row if not isinstance(p, Operator)]
-            return operands[0]
+            operand = next(p for p in row if not isinstance(p, Operator))
+            # A truth where comparisons were chained, so that the claim is not taken for a shape.
+            if any(isinstance(p, Operator) and p in LEVELS[COMPARE] for p in row):
+                return tree.Compare(operand.span, operand, "==", operand)
+            return operand
 
     def number(self, children: list[Any]) -> tree.Expr:
         from cnnspec.syntax.numbers import read_number

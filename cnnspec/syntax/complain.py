@@ -29,6 +29,9 @@ KEYWORDS = frozenset(
 _OPERATORS = frozenset({"PLUS", "MINUS", "PRODUCT_OP", "POWER", "COMPARE", "OR", "AND", "NOT"})
 _VALUES = frozenset({"NUMBER", "STRING", "NAME", "LPAR", "LSQB"})
 _ITEMS = frozenset({"USE", "PARAM", "BLOCK", "NETWORK", "TRAIN"})
+ITEMS = "`network`, `block`, `param`, `let`, `use`, `train` or `expect`"
+"""What stands outside of all braces."""
+
 STATEMENTS = frozenset({"LET", "REPEAT", "FOR", "IF", "EXPECT", "HEAD"})
 _UNFINISHED = _OPERATORS | {"EQUAL", "_ARROW", "_AS", "_COMMA", "_DOT"} | STATEMENTS
 """Behind these something is missing, whatever follows."""
@@ -200,7 +203,7 @@ def _expected_by_state(c: Context) -> str:
     if "LBRACE" in expected and "_NL" not in expected:
         return "`{`"
     if expected & _ITEMS:
-        return "`network`, `block`, `param`, `let`, `use`, `train` or `expect`"
+        return ITEMS
     if "IN" in expected and c.statement == "FOR" and not expected & _VALUES:
         return f"`in` after `{c.before}`"
     if "EQUAL" in expected and not expected & _VALUES:

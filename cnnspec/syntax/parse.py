@@ -12,7 +12,7 @@ from cnnspec.syntax import tree
 from cnnspec.syntax.bounds import is_too_large
 from cnnspec.syntax.brackets import match_braces
 from cnnspec.syntax.build import Builder
-from cnnspec.syntax.complain import STATEMENTS, Complaint, Context, complain
+from cnnspec.syntax.complain import ITEMS, STATEMENTS, Complaint, Context, complain
 from cnnspec.syntax.layout import lay_out
 from cnnspec.syntax.tables import parser_with
 from cnnspec.text.diagnostic import Sink, TooManyErrors
@@ -85,6 +85,10 @@ class _Reading:
         self.builder.begin(source, sink)
         self.state = self.lark.parse_interactive("").parser_state
         self.table = self.state.parse_conf.parse_table.states
+        self.outside = 0
+        """How many statements outside of all braces have been met."""
+        self.was_outside = False
+        """Was the last complaint about a statement outside of all braces?"""
         self.broken_from = -1
         """Where a broken statement begins whose end is not reached yet."""
         self.depth = 0
@@ -236,6 +240,14 @@ class _Reading:
         return None
 
     def _say(self, complaint: Complaint) -> None:
+        is_outside = complaint.message.startswith(f"expected {ITEMS}")
+        self.outside += is_outside
+        if self.outside > self.sink.limit:
+            raise TooManyErrors
+        if is_outside and self.was_outside:
+            # The head of a network is missing, say: that is one mistake, not one for each line.
+            return
+        self.was_outside = is_outside
         self.sink.error(
             complaint.code,
             complaint.message,

@@ -209,4 +209,4 @@ def test_an_unopened_brace() -> None:
 
 
 def test_messages_have_an_end() -> None:
-    assert len(said("foo bar = =\n" * 1000)) == 100
+    assert len(said("network A {\n" + "foo bar = =\n" * 1000)) == 100

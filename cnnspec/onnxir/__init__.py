@@ -1,1 +1,0 @@
-"""ONNX as cnnspec uses it; knows nothing of layers or specs."""
