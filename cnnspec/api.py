@@ -1,21 +1,28 @@
 """How is cnnspec used from Python?"""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import index
-from typing import TYPE_CHECKING, SupportsIndex, cast
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, cast
 
 from cnnspec import zoo
 from cnnspec.layers.base import count
 from cnnspec.model.check import check
 from cnnspec.model.expand import expand
 from cnnspec.model.graph import Graph, Node
+from cnnspec.onnxir.opset import DEFAULT
 from cnnspec.text.diagnostic import Diagnostic, Sink, SpecError
 from cnnspec.text.source import Source
 from cnnspec.vocab.value import Word
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from cnnspec.emit.options import Head
     from cnnspec.report.facts import Report
+    from cnnspec.run.model import CompiledModel
+
+    Weights = Mapping[str, ArrayLike] | str | os.PathLike[str]
 
 
 class Network:
@@ -57,6 +64,70 @@ class Network:
         from cnnspec.report.facts import facts
 
         return facts(self.graph, batch, explain=explain)
+
+    def compile(
+        self,
+        *,
+        opset: int = DEFAULT,
+        batch: int | None = None,
+        dynamic_size: bool = False,
+        seed: int | None = None,
+        weights: "Weights | None" = None,
+        weights_map: "str | os.PathLike[str] | None" = None,
+        strict: bool = True,
+        no_weights: bool = False,
+        fold_bn: bool = True,
+        until: str | None = None,
+        add_outputs: Sequence[str] = (),
+        head: "Head" = "as-is",
+        labels: Sequence[str] = (),
+        precision: Literal["fp32", "fp16"] = "fp32",
+    ) -> "CompiledModel":
+        """The network as an ONNX model, to save and to run; the arguments are the options of
+        `cnnspec compile`.
+
+        Weights are drawn from the seed, unless `weights` has them: arrays by name, or the path of a
+        safetensors, npz or ONNX file. Raises `ValueError` with a sentence for what this network
+        does not allow.
+
+        >>> load("lenet5").compile(opset=13)
+        <model LeNet5: 13 nodes>
+        """
+        from cnnspec.emit.compile import compile_graph
+        from cnnspec.emit.options import Options
+        from cnnspec.run.model import CompiledModel
+
+        if seed is None:
+            seed = self.graph.recipe.seed if self.graph.recipe is not None else 0
+        options = Options(
+            opset=opset,
+            batch=batch,
+            is_dynamic=dynamic_size,
+            seed=seed,
+            until=until,
+            outputs=tuple(add_outputs),
+            head=head,
+            fold_bn=fold_bn,
+            has_weights=not no_weights,
+            is_half=precision == "fp16",
+            labels=tuple(labels),
+        )
+        given = self._given(weights, weights_map, strict=strict)
+        return CompiledModel(compile_graph(self.graph, options, given))
+
+    def _given(
+        self, weights: "Weights | None", names: "str | os.PathLike[str] | None", *, strict: bool
+    ) -> "Mapping[str, Callable[[], NDArray[Any]]]":
+        """What reads each weight that is given."""
+        if weights is None:
+            return {}
+        from cnnspec.emit.compile import wanted_weights
+        from cnnspec.run.weights import as_tensors, match, read_map, read_weights
+
+        found = as_tensors(weights) if isinstance(weights, Mapping) else read_weights(weights)
+        renames = None if names is None else read_map(names)
+        matched = match(wanted_weights(self.graph), found, renames, strict=strict)
+        return {name: tensor.read for name, tensor in matched.items()}
 
     def expand(self) -> str:
         """The flat spec, after blocks, loops and conditions."""

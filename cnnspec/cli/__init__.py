@@ -12,6 +12,7 @@ from cnnspec.version import VERSION
 COMMANDS = {
     "check": ("cnnspec.cli.check", "Say what is wrong with specs, or nothing."),
     "report": ("cnnspec.cli.report", "Show every shape and count of a network."),
+    "compile": ("cnnspec.cli.compile", "Write a network as an ONNX file."),
     "fmt": ("cnnspec.cli.fmt", "Bring specs into the canonical form, comments kept."),
     "expand": ("cnnspec.cli.expand", "Show the flat spec, after blocks, loops and conditions."),
     "explain": ("cnnspec.cli.explain", "Show the page of a message, a layer or a setting."),

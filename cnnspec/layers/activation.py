@@ -1,8 +1,11 @@
 """The activations: what is done to every number by itself, or to those of a pixel together?"""
 
 from collections.abc import Mapping, Sequence
+from math import pi, sqrt
 
-from cnnspec.layers.base import Layer, Weight, need_map
+from cnnspec.layers.base import Layer, Weight, need_map, product
+from cnnspec.onnxir.builder import Builder
+from cnnspec.onnxir.graph import Value
 from cnnspec.text.diagnostic import Refusal
 from cnnspec.vocab.param import choice, flag, number
 from cnnspec.vocab.value import Shape, show
@@ -28,6 +31,11 @@ class Relu(Activation):
 
     max: float | None = number("the upper end, if there is one", above=0, default=None)
 
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        if self.max is None:
+            return g.op("Relu", xs[0])
+        return g.op("Clip", xs[0], g.scalar("min", 0), g.scalar("max", self.max))
+
 
 class Leaky(Activation):
     """The leaky rectifier: y = x above 0, slope·x below. (Maas et al., 2013)"""
@@ -36,6 +44,9 @@ class Leaky(Activation):
     positional = ("slope",)
 
     slope: float = number("the slope below 0", least=0, default=0.01)
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        return g.op("LeakyRelu", xs[0], alpha=float(self.slope))
 
 
 class Prelu(Activation):
@@ -57,6 +68,9 @@ class Prelu(Activation):
         n = self.weights(*xs)["slope"].size
         return [f"parameters 1·{n:,} = {n:,}"]
 
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        return g.op("PRelu", xs[0], g.by_channel(w["slope"], len(y)))
+
 
 class Elu(Activation):
     """The exponential rectifier: y = x above 0, alpha·(e^x - 1) below. (Clevert et al., 2015)"""
@@ -64,6 +78,9 @@ class Elu(Activation):
     kind = "elu"
 
     alpha: float = number("how far below 0 it goes", above=0, default=1)
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        return g.op("Elu", xs[0], alpha=float(self.alpha))
 
 
 class Selu(Activation):
@@ -73,6 +90,9 @@ class Selu(Activation):
     """
 
     kind = "selu"
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        return g.op("Selu", xs[0])
 
 
 # ── smooth rectifiers ──────────────────────────────────────────────────────────────────────────
@@ -90,11 +110,32 @@ class Gelu(Activation):
 
     form: str = choice("exact or approximated", "exact", "tanh", default="exact")
 
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        (x,) = xs
+        if g.opset >= 20:
+            return g.op("Gelu", x, approximate="tanh" if self.form == "tanh" else None)
+        if self.form == "exact":
+            inner = g.op("Div", x, g.scalar("root2", sqrt(2)), part="inner")
+            share = g.op("Erf", inner, part="share")
+        else:
+            cube = g.op("Pow", x, g.scalar("three", 3), part="cube")
+            bent = g.op("Mul", cube, g.scalar("bend", 0.044715), part="bent")
+            sums = g.op("Add", x, bent, part="sum")
+            inner = g.op("Mul", sums, g.scalar("root", sqrt(2 / pi)), part="inner")
+            share = g.op("Tanh", inner, part="share")
+        doubled = g.op(
+            "Mul", x, g.op("Add", share, g.scalar("one", 1), part="sides"), part="doubled"
+        )
+        return g.op("Mul", doubled, g.scalar("half", 0.5))
+
 
 class Silu(Activation):
     """x times its sigmoid, also called swish: y = x/(1 + e^-x)."""
 
     kind = "silu"
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        return g.op("Mul", xs[0], g.op("Sigmoid", xs[0], part="sigmoid"))
 
 
 class Mish(Activation):
@@ -102,17 +143,32 @@ class Mish(Activation):
 
     kind = "mish"
 
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        (x,) = xs
+        if g.opset >= 18:
+            return g.op("Mish", x)
+        return g.op("Mul", x, g.op("Tanh", g.op("Softplus", x, part="softplus"), part="tanh"))
+
 
 class HardSwish(Activation):
     """Swish in straight lines: y = x·min(max(0, x + 3), 6)/6. (Howard et al., 2019)"""
 
     kind = "hswish"
 
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        (x,) = xs
+        if g.opset >= 14:
+            return g.op("HardSwish", x)
+        return g.op("Mul", x, g.op("HardSigmoid", x, part="gate", alpha=1 / 6, beta=0.5))
+
 
 class Softplus(Activation):
     """A smooth rectifier: y = log(1 + e^x)."""
 
     kind = "softplus"
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        return g.op("Softplus", xs[0])
 
 
 # ── with two ends ──────────────────────────────────────────────────────────────────────────────
@@ -123,17 +179,26 @@ class Sigmoid(Activation):
 
     kind = "sigmoid"
 
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        return g.op("Sigmoid", xs[0])
+
 
 class HardSigmoid(Activation):
     """The sigmoid in straight lines: y = min(max(0, x + 3), 6)/6. (Howard et al., 2019)"""
 
     kind = "hsigmoid"
 
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        return g.op("HardSigmoid", xs[0], alpha=1 / 6, beta=0.5)
+
 
 class Tanh(Activation):
     """The hyperbolic tangent: y = (e^x - e^-x)/(e^x + e^-x), from -1 to 1."""
 
     kind = "tanh"
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        return g.op("Tanh", xs[0])
 
 
 class ScaledTanh(Activation):
@@ -146,6 +211,10 @@ class ScaledTanh(Activation):
 
     a: float = number("the amplitude", above=0, default=1.7159)
     b: float = number("the factor inside", above=0, default=2 / 3)
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        inner = g.op("Mul", xs[0], g.scalar("b", self.b), part="inner")
+        return g.op("Mul", g.op("Tanh", inner, part="tanh"), g.scalar("a", self.a))
 
 
 class Clip(Activation):
@@ -167,6 +236,9 @@ class Clip(Activation):
             )
         return xs[0]
 
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        return g.op("Clip", xs[0], g.scalar("low", self.low), g.scalar("high", self.high))
+
 
 # ── probabilities ──────────────────────────────────────────────────────────────────────────────
 
@@ -186,6 +258,17 @@ class Softmax(Activation):
             need_map(f"{self.kind} axis=pixels", xs[0])
         return xs[0]
 
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        (x,) = xs
+        op = "LogSoftmax" if self.kind == "logsoftmax" else "Softmax"
+        if self.axis == "channels" or len(y) == 2:
+            return g.op(op, x, axis=1 if self.axis == "channels" else 2)
+        # Over several axes at once: written as one.
+        places = product(y[1:])
+        row = g.op("Reshape", x, g.ints("row", (0, 0, -1)), shape=(y[0], places), part="rows")
+        row = g.op(op, row, part="shares", axis=2)
+        return g.op("Reshape", row, g.ints("shape", (0, *y)), shape=y)
+
 
 class LogSoftmax(Softmax):
     """The logarithms of softmax's probabilities: y = x - log Σ e^x."""
@@ -201,11 +284,17 @@ class Abs(Activation):
 
     kind = "abs"
 
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        return g.op("Abs", xs[0])
+
 
 class Square(Activation):
     """The number times itself: y = x²."""
 
     kind = "square"
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        return g.op("Mul", xs[0], xs[0])
 
 
 class Sqrt(Activation):
@@ -213,11 +302,17 @@ class Sqrt(Activation):
 
     kind = "sqrt"
 
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        return g.op("Sqrt", g.op("Relu", xs[0], part="positive"))
+
 
 class Exp(Activation):
     """The exponential function: y = e^x."""
 
     kind = "exp"
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        return g.op("Exp", xs[0])
 
 
 class Log(Activation):
@@ -227,6 +322,9 @@ class Log(Activation):
 
     eps: float = number("the least number that it is taken of", above=0, default=1e-12)
 
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        return g.op("Log", g.op("Clip", xs[0], g.scalar("eps", self.eps), part="positive"))
+
 
 class Affine(Activation):
     """A straight line with fixed numbers: y = mul·x + add."""
@@ -235,3 +333,9 @@ class Affine(Activation):
 
     mul: float = number("the factor", default=1)
     add: float = number("the offset", default=0)
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        (x,) = xs
+        if self.mul != 1:
+            x = g.op("Mul", x, g.scalar("mul", self.mul), part="product" if self.add else "")
+        return g.op("Add", x, g.scalar("add", self.add)) if self.add else x

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
+from cnnspec.onnxir.builder import Builder
+from cnnspec.onnxir.graph import Value
 from cnnspec.text.diagnostic import Refusal
 from cnnspec.vocab.kind import Kind
 from cnnspec.vocab.value import Shape, show, show_shape
@@ -23,6 +25,9 @@ class Weight(NamedTuple):
     trained: bool = True
     value: float = 0.0
     """What a `constant` starts at."""
+    fans: tuple[float, float] | None = None
+    """How many numbers go into one of the layer's outputs, and to how many outputs one of its
+    inputs goes; where nothing is said, by the shape: (outputs, inputs, kernel…)."""
 
     @property
     def size(self) -> int:
@@ -109,6 +114,11 @@ class Layer(Kind):
         """The arithmetic of this use as on a lecture slide: sizes first, then parameters, then
         multiply-accumulates; each line a formula with its numbers and result."""
         return ()
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        """The layer in operators of ONNX: from the values that it takes and its weights to the one
+        that it makes, of shape y behind the batch. What changes nothing gives back what it took."""
+        raise AssertionError(f"`{self.kind}` has no lowering")
 
     def base_name(self) -> str:
         """The name of an unnamed use: the kind, and for anchors what tells it from its sisters."""

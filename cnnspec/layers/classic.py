@@ -15,6 +15,8 @@ from cnnspec.layers.base import (
 )
 from cnnspec.layers.codes import CODES
 from cnnspec.layers.window import Window, window
+from cnnspec.onnxir.builder import Builder
+from cnnspec.onnxir.graph import Value
 from cnnspec.text.diagnostic import Refusal
 from cnnspec.vocab.param import axes, choice, whole
 from cnnspec.vocab.value import Shape
@@ -70,6 +72,34 @@ class Subsampling(Layer):
             f"connections ({times(w.kernel)} + 1)·{times(y)} = {connections:,}",
         ]
 
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        window = self.window(xs[0].inner)
+        if self.how == "sum":
+            # A depthwise convolution whose kernel is the coefficient at every place.
+            kernel = (y[0], 1, *window.kernel)
+            column = g.by_channel(w["coefficient"], len(kernel))
+            spread = g.op("Expand", column, g.ints("size", kernel), dims=kernel, part="spread")
+            return g.op(
+                "Conv",
+                xs[0],
+                spread,
+                w["bias"],
+                shape=y,
+                kernel_shape=window.kernel,
+                strides=window.strides,
+                group=y[0],
+            )
+        means = g.op(
+            "AveragePool",
+            xs[0],
+            shape=y,
+            part="means",
+            kernel_shape=window.kernel,
+            strides=window.strides,
+        )
+        scaled = g.op("Mul", means, g.by_channel(w["coefficient"], len(y)), part="scaled")
+        return g.op("Add", scaled, g.by_channel(w["bias"], len(y)))
+
 
 class Rbf(Layer):
     """LeNet-5's output: the squared distance of its 84 inputs to a fixed code for each class.
@@ -107,3 +137,9 @@ class Rbf(Layer):
 
     def sums(self, y: Shape, *xs: Shape) -> Sequence[str]:
         return [f"connections {xs[0][0]}·{self.units} = {xs[0][0] * self.units:,}"]
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        size = xs[0].inner[0]
+        one = g.op("Unsqueeze", xs[0], g.ints("axis", (1,)), shape=(1, size), part="one")
+        apart = g.op("Sub", one, w["codes"], shape=(*y, size), part="apart")
+        return g.reduce("ReduceSumSquare", apart, (2,), shape=y, keepdims=0)

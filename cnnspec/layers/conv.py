@@ -15,6 +15,8 @@ from cnnspec.layers.base import (
     times,
 )
 from cnnspec.layers.window import PADDING, Padding, Window, keep_hint, window
+from cnnspec.onnxir.builder import Builder
+from cnnspec.onnxir.graph import Value
 from cnnspec.text.diagnostic import Refusal
 from cnnspec.vocab.param import Many, Whole, axes, choice, flag, of, whole
 from cnnspec.vocab.value import Shape
@@ -72,7 +74,9 @@ class Conv(Layer):
         bias = {"bias": Weight((self.filters,), "zeros")} if self.bias else {}
         if self.connect is not None:
             # One kernel for each pair in the table, in its order.
-            return {"weight": Weight((self._pairs(x[0]), *kernel), self.init), **bias}
+            pairs, places = self._pairs(x[0]), product(kernel)
+            fans = (pairs * places / self.filters, pairs * places / x[0])
+            return {"weight": Weight((pairs, *kernel), self.init, fans=fans), **bias}
         return {"weight": Weight((self.filters, x[0] // self.groups, *kernel), self.init), **bias}
 
     def work(self, y: Shape, *xs: Shape) -> Work:
@@ -125,6 +129,37 @@ class Conv(Layer):
             wrong = f"`connect` names input map {highest}; there are maps 0 to {channels - 1}"
         if wrong:
             raise Refusal("wrong-table", wrong, param="connect")
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        window = self.window(xs[0].inner)
+        return g.op(
+            "Conv",
+            xs[0],
+            self._kernels(g, xs[0].inner[0], w["weight"]),
+            w.get("bias"),
+            shape=y,
+            kernel_shape=window.kernel,
+            strides=window.strides,
+            pads=window.pads,
+            dilations=window.dilations,
+            group=self.groups,
+        )
+
+    def _kernels(self, g: Builder, channels: int, weight: Value) -> Value:
+        """The kernels as ONNX wants them: with a table, zeros where an output map reads nothing."""
+        if self.connect is None:
+            return weight
+        kernel = [n for n in weight.shape[1:] if isinstance(n, int)]
+        pairs = [n for row, inputs in enumerate(self.connect) for i in inputs for n in (row, i)]
+        empty = (self.filters, channels, *kernel)
+        return g.op(
+            "ScatterND",
+            g.zeros("unconnected", empty),
+            g.ints("connect", pairs, (len(pairs) // 2, 2)),
+            weight,
+            dims=empty,
+            part="kernels",
+        )
 
 
 def check_groups(inputs: int, outputs: int, groups: int) -> None:

@@ -18,6 +18,8 @@ from cnnspec.layers.base import (
 )
 from cnnspec.layers.conv import INITS, check_groups
 from cnnspec.layers.window import PADDING, Padding, axis_names, by_axis
+from cnnspec.onnxir.builder import Builder
+from cnnspec.onnxir.graph import Value
 from cnnspec.text.diagnostic import Refusal
 from cnnspec.text.record import record
 from cnnspec.vocab.param import axes, choice, flag, of, whole
@@ -117,7 +119,11 @@ class Deconv(Layer):
         (x,) = xs
         kernel = per_axis(self.kernel, len(x) - 1, "kernel", "deconv")
         bias = {"bias": Weight((self.filters,), "zeros")} if self.bias else {}
-        return {"weight": Weight((x[0], self.filters // self.groups, *kernel), self.init), **bias}
+        each = self.filters // self.groups
+        # With a stride, only one of so many taps meets an output pixel.
+        taps = product(kernel) / product(per_axis(self.stride, len(x) - 1, "stride", "deconv"))
+        fans = (x[0] // self.groups * max(taps, 1), each * product(kernel))
+        return {"weight": Weight((x[0], each, *kernel), self.init, fans=fans), **bias}
 
     def work(self, y: Shape, *xs: Shape) -> Work:
         (x,) = xs
@@ -163,6 +169,22 @@ class Deconv(Layer):
                 param="pad",
                 hint=f"at most {most} can be taken off, both ends together",
             )
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        spreads = self.spreads(xs[0].inner)
+        return g.op(
+            "ConvTranspose",
+            xs[0],
+            w["weight"],
+            w.get("bias"),
+            shape=y,
+            kernel_shape=[s.kernel for s in spreads],
+            strides=[s.stride for s in spreads],
+            pads=[*(s.begin for s in spreads), *(s.end for s in spreads)],
+            dilations=[s.dilation for s in spreads],
+            output_padding=[s.extra for s in spreads] if any(s.extra for s in spreads) else None,
+            group=self.groups,
+        )
 
 
 def _same(spread: Spread) -> Spread:

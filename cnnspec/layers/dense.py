@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from cnnspec.layers.base import Layer, Weight, Work, need_vector
 from cnnspec.layers.conv import INITS
+from cnnspec.onnxir.builder import Builder
+from cnnspec.onnxir.graph import Value
 from cnnspec.vocab.param import choice, flag, whole
 from cnnspec.vocab.value import Shape
 
@@ -49,3 +51,6 @@ class Dense(Layer):
             f"parameters ({n}{bias})·{self.units} = {total:,}",
             f"macs {n}·{self.units} = {n * self.units:,}",
         ]
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        return g.op("Gemm", xs[0], w["weight"], w.get("bias"), shape=y, transB=1)

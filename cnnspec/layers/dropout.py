@@ -1,6 +1,10 @@
 """dropout, droppath: what is left out at random, in training only?"""
 
+from collections.abc import Mapping, Sequence
+
 from cnnspec.layers.base import Layer
+from cnnspec.onnxir.builder import Builder
+from cnnspec.onnxir.graph import Value
 from cnnspec.vocab.param import flag, number
 from cnnspec.vocab.value import Shape
 
@@ -21,6 +25,9 @@ class Dropout(Layer):
     def shape(self, *xs: Shape) -> Shape:
         return xs[0]
 
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        return xs[0]
+
 
 class DropPath(Layer):
     """In training y = x·b/(1 - rate) with one b for each whole example; afterwards y = x.
@@ -35,4 +42,7 @@ class DropPath(Layer):
     rate: float = number("the share of examples that are left out", least=0, below=1, default=0.1)
 
     def shape(self, *xs: Shape) -> Shape:
+        return xs[0]
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
         return xs[0]

@@ -1,12 +1,17 @@
 """pad, crop, slice: something added around the maps, or a part of them kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cnnspec.layers.base import Layer, Sizes, View, need_map, per_axis, per_side
 from cnnspec.layers.window import axis_index, axis_names, by_axis
+from cnnspec.onnxir.builder import Builder
+from cnnspec.onnxir.graph import Value
 from cnnspec.text.diagnostic import Refusal
 from cnnspec.vocab.param import Axes, axes, choice, number, of, whole
 from cnnspec.vocab.value import Shape, show_shape
+
+TO_THE_END = 2**63 - 1
+"""An end that `Slice` takes for the axis' own."""
 
 AXES = ("channels", "depth", "height", "width", "length")
 """The words for axes; images have channels, height and width."""
@@ -62,6 +67,15 @@ class Pad(Layer):
     def sums(self, y: Shape, *xs: Shape) -> Sequence[str]:
         columns = zip(xs[0][1:], *self.sides(xs[0]), y[1:], strict=True)
         return by_axis([f"{n} + {b} + {e} = {m}" for n, b, e, m in columns])
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        begins, ends = self.sides(xs[0].inner)
+        if not any((*begins, *ends)):
+            return xs[0]
+        pads = g.ints("pads", (0, 0, *begins, 0, 0, *ends))
+        fill = g.scalar("fill", self.fill) if self.fill else None
+        mode = None if self.mode == "constant" else self.mode
+        return g.op("Pad", xs[0], pads, fill, shape=y, mode=mode)
 
 
 class Crop(Layer):
@@ -127,6 +141,19 @@ class Crop(Layer):
         columns = zip(xs[0][1:], *self.sides(xs[0]), y[1:], strict=True)
         return by_axis([f"{n} - {b} - {e} = {m}" for n, b, e, m in columns])
 
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        begins, ends = self.sides(xs[0].inner)
+        cut = [i for i, (b, e) in enumerate(zip(begins, ends, strict=True)) if b or e]
+        if not cut:
+            return xs[0]
+        return g.slice(
+            xs[0],
+            [begins[i] for i in cut],
+            [-ends[i] or TO_THE_END for i in cut],
+            [i + 2 for i in cut],
+            y,
+        )
+
 
 class Slice(Layer):
     """A part of the channels, or of another axis.
@@ -171,3 +198,10 @@ class Slice(Layer):
 
     def _end(self, n: int) -> int:
         return n if self.to is None else self.to
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        axis = axis_index(y, self.axis)
+        if y == xs[0].inner:
+            return xs[0]
+        end = TO_THE_END if self.to is None else self.to
+        return g.slice(xs[0], [self.from_], [end], [axis + 1], y)

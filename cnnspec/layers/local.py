@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from cnnspec.layers.base import Layer, Sizes, View, Weight, Work, dims, need_map, product, times
 from cnnspec.layers.conv import INITS
 from cnnspec.layers.window import PADDING, Padding, Window, keep_hint, window
+from cnnspec.onnxir.builder import Builder
+from cnnspec.onnxir.graph import Value
 from cnnspec.vocab.param import axes, choice, flag, of, whole
 from cnnspec.vocab.value import Shape
 
@@ -44,7 +46,9 @@ class Local(Layer):
         w = self.window(x)
         places, inputs = product(w.out), x[0] * product(w.kernel)
         bias = {"bias": Weight((self.filters, *w.out), "zeros")} if self.bias else {}
-        return {"weight": Weight((places, self.filters, inputs), self.init), **bias}
+        fans = (inputs, self.filters * product(w.kernel))
+        weight = Weight((places, self.filters, inputs), self.init, fans=fans)
+        return {"weight": weight, **bias}
 
     def work(self, y: Shape, *xs: Shape) -> Work:
         macs = self.weights(*xs)["weight"].size
@@ -73,3 +77,34 @@ class Local(Layer):
             f"parameters ({kernel}·{x[0]}{bias})·{self.filters}·{places} = {total:,}",
             f"macs {kernel}·{x[0]}·{self.filters}·{places} = {self.work(y, x).macs:,}",
         ]
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        x = xs[0].inner
+        window = self.window(x)
+        size, places = x[0] * product(window.kernel), product(window.out)
+        # One output map for each number under the window, which a kernel of one 1 picks.
+        picks = g.op(
+            "Conv",
+            xs[0],
+            g.picks("picks", x[0], window.kernel),
+            shape=(size, *window.out),
+            part="windows",
+            kernel_shape=window.kernel,
+            strides=window.strides,
+            pads=window.pads,
+            group=x[0],
+        )
+        rows = g.op(
+            "Reshape", picks, g.ints("rows", (0, size, places)), shape=(size, places), part="rowed"
+        )
+        # Y[p] = W[p] X[p], one product for each place p: (filters, size) times (size, batch).
+        by_place = g.op(
+            "Transpose", rows, dims=(places, size, g.batch), part="by_place", perm=(2, 1, 0)
+        )
+        filters = (places, self.filters, g.batch)
+        sums = g.op("MatMul", w["weight"], by_place, dims=filters, part="sums")
+        back = g.op("Transpose", sums, shape=(self.filters, places), part="back", perm=(2, 1, 0))
+        shape = g.ints("shape", (0, *y))
+        if "bias" not in w:
+            return g.op("Reshape", back, shape, shape=y)
+        return g.op("Add", g.op("Reshape", back, shape, shape=y, part="maps"), w["bias"], shape=y)

@@ -1,10 +1,13 @@
 """add, mul, concat and their like: several branches become one value."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
 
 from cnnspec.layers.base import Layer, Work, count, dims, product, times
 from cnnspec.layers.frame import AXES
 from cnnspec.layers.window import axis_index, axis_names
+from cnnspec.onnxir.builder import Builder
+from cnnspec.onnxir.graph import Value
 from cnnspec.text.diagnostic import Refusal
 from cnnspec.vocab.param import choice, flag
 from cnnspec.vocab.value import Shape, listing, show_shape
@@ -45,6 +48,10 @@ class Elementwise(Merge):
     Along an axis where a branch has size 1, its one number serves for all that others have there.
     """
 
+    op: ClassVar[str]
+    takes_many: ClassVar[bool] = False
+    """Does the operator of ONNX take any number of values, or two?"""
+
     def shape(self, *xs: Shape) -> Shape:
         self.check_count(xs)
         if len(set(xs)) == 1:
@@ -58,6 +65,18 @@ class Elementwise(Merge):
                 raise disagreement(self.kind, xs, i, j, list(_differing(xs[i], xs[j])))
         return tuple(max(sizes) for sizes in zip(*xs, strict=True))
 
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        if len(xs) == 1:
+            return xs[0]
+        if self.takes_many or len(xs) == 2:
+            op = "Sum" if self.op == "Add" and len(xs) > 2 else self.op
+            return g.op(op, *xs, shape=y)
+        so_far = xs[0]
+        for k, x in enumerate(xs[1:], 2):
+            sizes = [max(a, b) for a, b in zip(so_far.inner, x.inner, strict=True)]
+            so_far = g.op(self.op, so_far, x, shape=sizes, part="" if k == len(xs) else "so_far")
+        return so_far
+
 
 class Add(Elementwise):
     """The sum of the branches, number by number: the shortcut of residual networks.
@@ -67,12 +86,15 @@ class Add(Elementwise):
     """
 
     kind = "add"
+    op = "Add"
+    takes_many = True
 
 
 class Sub(Elementwise):
     """The first branch minus the second, number by number. An axis of size 1 fits any other."""
 
     kind = "sub"
+    op = "Sub"
     exactly = 2
 
 
@@ -84,6 +106,7 @@ class Mul(Elementwise):
     """
 
     kind = "mul"
+    op = "Mul"
 
 
 class Div(Elementwise):
@@ -93,6 +116,7 @@ class Div(Elementwise):
     """
 
     kind = "div"
+    op = "Div"
     exactly = 2
 
 
@@ -100,18 +124,24 @@ class Max(Elementwise):
     """The largest of the branches, number by number: maxout. An axis of size 1 fits any other."""
 
     kind = "max"
+    op = "Max"
+    takes_many = True
 
 
 class Min(Elementwise):
     """The smallest of the branches, number by number. An axis of size 1 fits any other."""
 
     kind = "min"
+    op = "Min"
+    takes_many = True
 
 
 class Mean(Elementwise):
     """The mean of the branches, number by number. An axis of size 1 fits any other."""
 
     kind = "mean"
+    op = "Mean"
+    takes_many = True
 
 
 class Concat(Merge):
@@ -137,6 +167,11 @@ class Concat(Merge):
     def sums(self, y: Shape, *xs: Shape) -> Sequence[str]:
         axis = axis_index(y, self.axis)
         return [f"{self.axis} {' + '.join(str(x[axis]) for x in xs)} = {y[axis]}"]
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        if len(xs) == 1:
+            return xs[0]
+        return g.op("Concat", *xs, shape=y, axis=axis_index(y, self.axis) + 1)
 
 
 class MatMul(Merge):
@@ -191,6 +226,15 @@ class MatMul(Merge):
             "but for the last two their axes have to agree",
             hint=turn if a[-1] == other != inner and a[:-2] == b[:-2] else None,
         )
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        a, b = xs
+        if self.transpose:
+            rank = len(b.shape)
+            perm = [*range(rank - 2), rank - 1, rank - 2]
+            turned = tuple(b.shape[i] for i in perm)
+            b = g.op("Transpose", b, dims=turned, part="turned", perm=perm)
+        return g.op("MatMul", a, b, shape=y)
 
 
 # ── what is wrong, and what would make it right ────────────────────────────────────────────────

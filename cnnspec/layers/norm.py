@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from cnnspec.layers.base import Layer, Weight, divisors, need_map, times
+from cnnspec.layers.base import Layer, Weight, divisors, need_map, product, times
+from cnnspec.onnxir.builder import Builder
+from cnnspec.onnxir.graph import Value
 from cnnspec.text.diagnostic import Refusal
 from cnnspec.vocab.param import choice, flag, number, whole
 from cnnspec.vocab.value import Shape
@@ -55,6 +57,11 @@ class BatchNorm(Norm):
         }
         return {**(_affine(size) if self.affine else {}), **running}
 
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        scale = w.get("scale") or g.ones("ones", y[:1])
+        bias = w.get("bias") or g.zeros("zeros", y[:1])
+        return g.op("BatchNormalization", xs[0], scale, bias, w["mean"], w["var"], epsilon=self.eps)
+
 
 class LayerNorm(Norm):
     """Layer normalisation: y = scale·(x - mean)/√(var + eps) + bias over all numbers of an example.
@@ -74,6 +81,38 @@ class LayerNorm(Norm):
         if not self.affine:
             return {}
         return _affine(xs[0] if self.axes == "all" else xs[0][:1])
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        (x,) = xs
+        if self.axes == "all" or len(y) == 1:
+            return self._normalise(g, x, w, y)
+        # The operator wants the channels last.
+        rank = len(x.shape)
+        last = [0, *range(2, rank), 1]
+        turned = tuple(x.shape[a] for a in last)
+        x = g.op("Transpose", x, dims=turned, part="turned", perm=last)
+        x = self._normalise(g, x, w, y[:1], part="normalised")
+        return g.op("Transpose", x, shape=y, perm=[0, rank - 1, *range(1, rank - 1)])
+
+    def _normalise(
+        self, g: Builder, x: Value, w: Mapping[str, Value], over: Shape, part: str = ""
+    ) -> Value:
+        """Over the last axes, those of `over`."""
+        first = len(x.shape) - len(over)
+        if g.opset >= 17:
+            scale = w.get("scale") or g.ones("ones", over)
+            return g.op(
+                "LayerNormalization",
+                x,
+                scale,
+                w.get("bias"),
+                part=part,
+                axis=first,
+                epsilon=self.eps,
+            )
+        return by_moments(
+            g, x, range(first, len(x.shape)), self.eps, w.get("scale"), w.get("bias"), part
+        )
 
 
 class GroupNorm(Norm):
@@ -104,6 +143,29 @@ class GroupNorm(Norm):
     def weights(self, *xs: Shape) -> Mapping[str, Weight]:
         return _affine(xs[0][:1]) if self.affine else {}
 
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        (x,) = xs
+        if g.opset >= 21:
+            scale = w.get("scale") or g.ones("ones", y[:1])
+            bias = w.get("bias") or g.zeros("zeros", y[:1])
+            return g.op(
+                "GroupNormalization", x, scale, bias, num_groups=self.groups, epsilon=self.eps
+            )
+        # One long map for each group.
+        long = (self.groups, product(y) // self.groups)
+        grouped = g.op(
+            "Reshape", x, g.ints("groups", (0, self.groups, -1)), shape=long, part="grouped"
+        )
+        ones = g.ones("ones", (self.groups,))
+        zeros = g.zeros("zeros", (self.groups,))
+        even = g.op("InstanceNormalization", grouped, ones, zeros, part="even", epsilon=self.eps)
+        back = "" if not self.affine else "normalised"
+        whole = g.op("Reshape", even, g.ints("shape", (0, *y)), shape=y, part=back)
+        if not self.affine:
+            return whole
+        scaled = g.op("Mul", whole, g.by_channel(w["scale"], len(y)), part="scaled")
+        return g.op("Add", scaled, g.by_channel(w["bias"], len(y)))
+
 
 class InstanceNorm(Norm):
     """Instance normalisation: y = (x - mean)/√(var + eps) over each map of each example by itself.
@@ -122,6 +184,11 @@ class InstanceNorm(Norm):
 
     def weights(self, *xs: Shape) -> Mapping[str, Weight]:
         return _affine(xs[0][:1]) if self.affine else {}
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        scale = w.get("scale") or g.ones("ones", y[:1])
+        bias = w.get("bias") or g.zeros("zeros", y[:1])
+        return g.op("InstanceNormalization", xs[0], scale, bias, epsilon=self.eps)
 
 
 class LocalResponseNorm(Norm):
@@ -144,6 +211,25 @@ class LocalResponseNorm(Norm):
         need_map("lrn", xs[0])
         return xs[0]
 
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        (x,) = xs
+        if self.size % 2 and len(y) == 3:
+            return g.op(
+                "LRN", x, size=self.size, alpha=self.alpha, beta=self.beta, bias=float(self.k)
+            )
+        # Engines have the operator for images and an odd size. The sum over neighbours is a
+        # convolution of 1 pixel whose weights are a band around the diagonal.
+        below, above = (self.size - 1) // 2, self.size // 2
+        c = y[0]
+        band = [
+            self.alpha / self.size * (-below <= i - o <= above) for o in range(c) for i in range(c)
+        ]
+        kernel = g.floats("band", band, (c, c, *(1 for _ in y[1:])))
+        squares = g.op("Mul", x, x, part="squares")
+        constant = g.floats("k", (self.k,) * c)
+        sums = g.op("Conv", squares, kernel, constant, part="sums", kernel_shape=[1] * (len(y) - 1))
+        return g.op("Div", x, g.op("Pow", sums, g.scalar("beta", self.beta), part="power"))
+
 
 class L2Norm(Norm):
     """Length normalisation: y = x/max(√(Σ x²), eps), over the channels of each pixel.
@@ -154,6 +240,12 @@ class L2Norm(Norm):
     kind = "l2norm"
 
     eps: float = number("the least length that is divided by", above=0, default=1e-12)
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        (x,) = xs
+        length = g.reduce("ReduceL2", x, (1,), shape=(1, *y[1:]), part="length", keepdims=1)
+        least = g.op("Clip", length, g.scalar("eps", self.eps), part="least")
+        return g.op("Div", x, least)
 
 
 class Scale(Norm):
@@ -173,3 +265,32 @@ class Scale(Norm):
         size = (1,) if self.shared else xs[0][:1]
         bias = {"bias": Weight(size, "zeros")} if self.bias else {}
         return {"scale": Weight(size, "constant", value=self.init), **bias}
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        last = "scaled" if self.bias else ""
+        scaled = g.op("Mul", xs[0], g.by_channel(w["scale"], len(y)), part=last)
+        return g.op("Add", scaled, g.by_channel(w["bias"], len(y))) if self.bias else scaled
+
+
+def by_moments(
+    g: Builder,
+    x: Value,
+    axes: Sequence[int],
+    eps: float,
+    scale: Value | None,
+    bias: Value | None,
+    part: str,
+) -> Value:
+    """y = scale·(x - mean)/√(var + eps) + bias in plain operators."""
+    ones = tuple(1 if a in axes else n for a, n in enumerate(x.shape))
+    mean = g.reduce("ReduceMean", x, axes, dims=ones, part="mean", keepdims=1)
+    apart = g.op("Sub", x, mean, dims=x.shape, part="apart")
+    squares = g.op("Mul", apart, apart, part="squares")
+    var = g.reduce("ReduceMean", squares, axes, dims=ones, part="var", keepdims=1)
+    above = g.op("Add", var, g.scalar("eps", eps), part="above")
+    deviation = g.op("Sqrt", above, part="deviation")
+    steps = [(op, w) for op, w in (("Mul", scale), ("Add", bias)) if w is not None]
+    y = g.op("Div", apart, deviation, part="normal" if steps else part)
+    for k, (op, w) in enumerate(steps, 1):
+        y = g.op(op, y, w, part=part if k == len(steps) else "scaled")
+    return y

@@ -1,10 +1,12 @@
 """maxpool, avgpool, lppool: one number for each window of each map."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import gcd
 
 from cnnspec.layers.base import Layer, Sizes, View, Work, need_map, per_axis, product, times
 from cnnspec.layers.window import PADDING, Padding, Window, axis_names, by_axis, window
+from cnnspec.onnxir.builder import Builder
+from cnnspec.onnxir.graph import Value
 from cnnspec.text.diagnostic import Refusal
 from cnnspec.vocab.param import Axes, Choice, OneOf, axes, flag, number, of
 from cnnspec.vocab.value import Shape, show_shape
@@ -137,6 +139,53 @@ class Pool(Layer):
                     hint=f"with a pad of at most {axis.kernel - 1} every window holds one",
                 )
 
+    def pads(self, x: Shape) -> tuple[int, ...]:
+        """Begins, then ends, such that rounding down gives the size: what the author
+        padded, without what no window reads, and what windows hang over the end."""
+        axes = self.window(x).axes
+        ends = [max(0, (a.out - 1) * a.stride + a.extent - a.n - a.begin) for a in axes]
+        return (*(a.begin for a in axes), *ends)
+
+    def plain(self, x: Shape) -> "Pool | None":
+        """An adaptive pool as one of a window, where its windows are all alike."""
+        if self.to is None:
+            return self
+        if any(n % m for n, m in self.cuts(x)):
+            return None
+        return type(self)(**{**self.rest(), "kernel": tuple(n // m for n, m in self.cuts(x))})
+
+    def rest(self) -> dict[str, object]:
+        """The arguments that are not about windows."""
+        windows = ("kernel", "stride", "pad", "ceil", "to")
+        return {k: v for k, v in self.given.items() if k not in windows}
+
+    def slide(
+        self,
+        g: Builder,
+        op: str,
+        y: Shape,
+        x: Value,
+        count_include_pad: int | None = None,
+        p: int | None = None,
+    ) -> Value:
+        """A pool of ONNX with this window."""
+        window = self.window(x.inner)
+        return g.op(
+            op,
+            x,
+            shape=y,
+            kernel_shape=window.kernel,
+            strides=window.strides,
+            pads=self.pads(x.inner),
+            count_include_pad=count_include_pad,
+            p=p,
+        )
+
+    def overhang(self, x: Shape) -> tuple[int, ...]:
+        """By how many pixels the last window of each axis goes beyond the padding."""
+        axes = self.window(x).axes
+        return tuple(max(0, (a.out - 1) * a.stride + a.extent - a.padded) for a in axes)
+
 
 def _widest(n: int, m: int) -> int:
     """The largest of m adaptive windows over n pixels."""
@@ -162,6 +211,25 @@ class MaxPool(Pool):
 
     kind = "maxpool"
 
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        (x,) = xs
+        if self.is_global:
+            return g.op("GlobalMaxPool", x, shape=y)
+        pool = self.plain(x.inner)
+        if pool is not None:
+            return pool.slide(g, "MaxPool", y, x)
+        # Windows made equally wide by reading their last pixel again, which no maximum notices.
+        cuts = self.cuts(x.inner)
+        for axis, (n, m) in enumerate(cuts, 2):
+            wide = _widest(n, m)
+            reads = [
+                min(i * n // m + k, -(-(i + 1) * n // m) - 1) for i in range(m) for k in range(wide)
+            ]
+            size = (*x.shape[:axis], len(reads), *x.shape[axis + 1 :])
+            x = g.op("Gather", x, g.ints("reads", reads), dims=size, part="windows", axis=axis)
+        widest = [_widest(n, m) for n, m in cuts]
+        return g.op("MaxPool", x, shape=y, kernel_shape=widest, strides=widest)
+
 
 class AvgPool(Pool):
     """The mean of each window.
@@ -177,6 +245,33 @@ class AvgPool(Pool):
 
     count_pad: bool = flag("counts the padding's zeros into the mean", default=False)
 
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        (x,) = xs
+        if self.is_global:
+            return g.op("GlobalAveragePool", x, shape=y)
+        pool = self.plain(x.inner)
+        if pool is None:
+            return windowed_sums(g, y, x, self.cuts(x.inner), is_mean=True)
+        if not self.count_pad or pool.to is not None or not any(pool.window(x.inner).pads):
+            return pool.slide(g, "AveragePool", y, x)
+        window = pool.window(x.inner)
+        overhang = pool.overhang(x.inner)
+        if not any(overhang):
+            return pool.slide(g, "AveragePool", y, x, count_include_pad=1)
+        # Zeros that count are written out, so that what hangs over the end does not.
+        padded = [n + a.begin + a.end for n, a in zip(x.inner[1:], window.axes, strict=True)]
+        rank = len(padded)
+        pads = g.ints("pads", (0, 0, *window.pads[:rank], 0, 0, *window.pads[rank:]))
+        x = g.op("Pad", x, pads, shape=(x.inner[0], *padded), part="padded")
+        return g.op(
+            "AveragePool",
+            x,
+            shape=y,
+            kernel_shape=window.kernel,
+            strides=window.strides,
+            pads=(*(0 for _ in overhang), *overhang),
+        )
+
 
 class LpPool(Pool):
     """The p-norm of each window: (Σ|x|^p)^(1/p), with p = 2 the length of the window as a vector.
@@ -187,3 +282,64 @@ class LpPool(Pool):
     kind = "lppool"
 
     p: float = number("the norm's power", least=1, default=2)
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        (x,) = xs
+        pool = self.plain(x.inner)
+        if self.p == int(self.p) and pool is not None:
+            if self.is_global:
+                return g.op("GlobalLpPool", x, shape=y, p=int(self.p))
+            return pool.slide(g, "LpPool", y, x, p=int(self.p))
+        powers = g.op("Pow", g.op("Abs", x, part="sizes"), g.scalar("p", self.p), part="powers")
+        if pool is None:
+            sums = windowed_sums(g, y, powers, self.cuts(x.inner), is_mean=False, part="sums")
+        else:
+            window = pool.window(x.inner)
+            means = g.op(
+                "AveragePool",
+                powers,
+                shape=y,
+                part="means",
+                kernel_shape=window.kernel,
+                strides=window.strides,
+                pads=pool.pads(x.inner),
+                count_include_pad=1,
+            )
+            sums = g.op("Mul", means, g.scalar("pixels", product(window.kernel)), part="sums")
+        return g.op("Pow", sums, g.scalar("root", 1 / self.p))
+
+
+def windowed_sums(
+    g: Builder,
+    y: Shape,
+    x: Value,
+    cuts: Sequence[tuple[int, int]],
+    *,
+    is_mean: bool,
+    part: str = "",
+) -> Value:
+    """The sum (or mean) of each adaptive window, axis by axis.
+
+    Along one axis it is a product with a matrix that has a column of equal numbers for each window.
+    """
+    for axis, (n, m) in enumerate(cuts, 2):
+        windows = [(i * n // m, -(-(i + 1) * n // m)) for i in range(m)]
+        shares = [
+            (1 / (end - start) if is_mean else 1) if start <= k < end else 0
+            for k in range(n)
+            for start, end in windows
+        ]
+        matrix = g.floats("windows", shares, (n, m))
+        last = len(x.shape) - 1
+        is_done = axis == last
+        size = (*x.shape[:axis], m, *x.shape[axis + 1 :])
+        if is_done:
+            return g.op("MatMul", x, matrix, dims=size, part=part)
+        # The axis goes to the end, is summed and goes back.
+        perm = [*(a for a in range(last + 1) if a != axis), axis]
+        back = [perm.index(a) for a in range(last + 1)]
+        turned = tuple(x.shape[a] for a in perm)
+        x = g.op("Transpose", x, dims=turned, part="turned", perm=perm)
+        x = g.op("MatMul", x, matrix, dims=(*turned[:-1], m), part="axis")
+        x = g.op("Transpose", x, dims=size, part="back", perm=back)
+    raise AssertionError("a map has at least one axis")

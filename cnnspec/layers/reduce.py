@@ -1,10 +1,12 @@
 """reduce: one number of many, along an axis."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cnnspec.layers.base import Layer, View, Work, need_map, product, times
 from cnnspec.layers.frame import AXES
 from cnnspec.layers.window import axis_index
+from cnnspec.onnxir.builder import Builder
+from cnnspec.onnxir.graph import Value
 from cnnspec.vocab.param import choice
 from cnnspec.vocab.value import Shape
 
@@ -57,3 +59,18 @@ class Reduce(Layer):
             f"{self.how} of {over} numbers each",
             f"connections {times(x)} = {product(x):,}",
         ]
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        op = {
+            "mean": "ReduceMean",
+            "sum": "ReduceSum",
+            "max": "ReduceMax",
+            "min": "ReduceMin",
+            "l2": "ReduceL2",
+        }[self.how]
+        if self.axis == "space" and self.how in ("mean", "max"):
+            return g.op(
+                "GlobalAveragePool" if self.how == "mean" else "GlobalMaxPool", xs[0], shape=y
+            )
+        axes = [i + 1 for i in self.indices(xs[0].inner)]
+        return g.reduce(op, xs[0], axes, shape=y, keepdims=1)

@@ -1,9 +1,11 @@
 """flatten, reshape, permute: the same numbers under another shape or in another order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cnnspec.layers.base import Layer, Sizes, count, need_rank, product, times
 from cnnspec.layers.source import SIZE, extent
+from cnnspec.onnxir.builder import Builder
+from cnnspec.onnxir.graph import Value
 from cnnspec.text.diagnostic import Refusal
 from cnnspec.vocab.param import Axes, of
 from cnnspec.vocab.value import Shape, show_shape
@@ -28,6 +30,9 @@ class Flatten(Layer):
 
     def sums(self, y: Shape, *xs: Shape) -> Sequence[str]:
         return [f"{times(xs[0])} = {y[0]:,}"]
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        return xs[0] if len(xs[0].shape) == 2 else g.op("Flatten", xs[0], shape=y, axis=1)
 
 
 class Reshape(Layer):
@@ -58,6 +63,11 @@ class Reshape(Layer):
 
     def sums(self, y: Shape, *xs: Shape) -> Sequence[str]:
         return [f"{times(xs[0])} = {times(y)} = {product(y):,}"]
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        if xs[0].inner == y:
+            return xs[0]
+        return g.op("Reshape", xs[0], g.ints("shape", (0, *y)), shape=y)
 
 
 def _numbers(x: Shape) -> str:
@@ -99,3 +109,7 @@ class Permute(Layer):
                 hint=f"its positions are {', '.join(map(str, range(len(x))))}",
             )
         return tuple(x[i] for i in order)
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        perm = [0, *(i + 1 for i in extent(self.order))]
+        return xs[0] if perm == sorted(perm) else g.op("Transpose", xs[0], shape=y, perm=perm)

@@ -1,10 +1,17 @@
 """input: what the network is given."""
 
+from collections.abc import Mapping, Sequence
+
 from cnnspec.layers.base import Layer, Sizes, count, need_rank
+from cnnspec.onnxir.builder import Builder
+from cnnspec.onnxir.graph import Value
 from cnnspec.text.diagnostic import Refusal
 from cnnspec.text.record import record
 from cnnspec.vocab.param import Axes, Many, Number, choice, number, of
 from cnnspec.vocab.value import Shape
+
+FLOAT = 1
+"""How `Cast` calls single precision."""
 
 
 @record
@@ -75,3 +82,35 @@ class Input(Layer):
                     + (f", or {x[0]}, one for each" if x[0] > 1 else ""),
                 )
         return x
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        raw = (*y[1:], y[0]) if self.layout == "hwc" else y
+        x = g.input(raw, "uint8" if self.type == "uint8" else "float")
+        if self.layout == "hwc":
+            # Before the cast, while a number is one byte.
+            x = g.op(
+                "Transpose", x, shape=y, part="channels_first", perm=[0, len(y), *range(1, len(y))]
+            )
+        if self.type == "uint8":
+            x = g.op("Cast", x, dtype="float", part="float", to=FLOAT)
+        factors, offsets = self.line(y[0])
+        if any(f != 1 for f in factors):
+            x = g.op("Mul", x, g.channels("factors", factors, len(y)), part="scaled")
+        if any(offsets):
+            x = g.op("Add", x, g.channels("offsets", offsets, len(y)), part="centred")
+        return x
+
+    def line(self, channels: int) -> tuple[list[float], list[float]]:
+        """What raw values are multiplied with, and what is added then, for each channel.
+
+        (x·scale - mean)/std = x·(scale/std) - mean/std.
+        """
+        means = self._each(self.mean, channels, 0)
+        stds = self._each(self.std, channels, 1)
+        return [self.scale / s for s in stds], [-m / s for m, s in zip(means, stds, strict=True)]
+
+    @staticmethod
+    def _each(numbers: tuple[float, ...] | None, channels: int, otherwise: float) -> list[float]:
+        if numbers is None:
+            return [otherwise] * channels
+        return list(numbers) * channels if len(numbers) == 1 else list(numbers)

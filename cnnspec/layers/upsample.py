@@ -1,10 +1,12 @@
 """upsample: maps made larger without any weights."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import floor
 
 from cnnspec.layers.base import Layer, Sizes, View, need_map, per_axis
 from cnnspec.layers.window import axis_names, by_axis
+from cnnspec.onnxir.builder import Builder
+from cnnspec.onnxir.graph import Value
 from cnnspec.text.diagnostic import Refusal
 from cnnspec.vocab.param import axes, choice
 from cnnspec.vocab.value import Shape
@@ -72,3 +74,41 @@ class Upsample(Layer):
         if self.mode == "nearest" or n == m:
             return View(1, n / m, 0)
         return View(2, n / m, floor(n / m / 2 - 1 / 2))
+
+    def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
+        (x,) = xs
+        if x.inner == y:
+            return x
+        sizes = list(zip(x.inner[1:], y[1:], strict=True))
+        if self.mode == "nearest" and any(m % n for n, m in sizes):
+            return self._gather(g, x, sizes)
+        scales = [_scale(n, m) for n, m in sizes]
+        nearest = self.mode == "nearest"
+        return g.op(
+            "Resize",
+            x,
+            None,
+            g.floats("scales", (1, 1, *scales)),
+            shape=y,
+            mode=self.mode,
+            coordinate_transformation_mode="asymmetric" if nearest else "half_pixel",
+            nearest_mode="floor" if nearest else None,
+        )
+
+    def _gather(self, g: Builder, x: Value, sizes: list[tuple[int, int]]) -> Value:
+        """Pixel i of m from pixel ⌊i·n/m⌋ of n by a list of them: where n does not divide m,
+        engines work with rounded quotients, and differ."""
+        grown = [(axis, n, m) for axis, (n, m) in enumerate(sizes, 2) if n != m]
+        for axis, n, m in grown:
+            part = "" if axis == grown[-1][0] else "axis"
+            dims = (*x.shape[:axis], m, *x.shape[axis + 1 :])
+            reads = g.ints("reads", [i * n // m for i in range(m)])
+            x = g.op("Gather", x, reads, dims=dims, part=part, axis=axis)
+        return x
+
+
+def _scale(n: int, m: int) -> float:
+    """The factor with which an engine comes from n to m pixels when it rounds n·factor down."""
+    # A hair more than m/n, so that what single precision loses does not cost a pixel; it moves
+    # none by more than a millionth of the map.
+    return m / n if m % n == 0 else m / n * (1 + 2e-7)

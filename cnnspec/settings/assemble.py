@@ -18,6 +18,7 @@ from cnnspec.settings.plain import (
     Ema,
     Epochs,
     Freeze,
+    Labels,
     Seed,
     Shuffle,
 )
@@ -63,9 +64,16 @@ def assemble(lines: Sequence[Line]) -> Recipe:
         early_stopping=_one(words, EarlyStopping),
         class_weights=_one(words, ClassWeights),
         freeze=_all(words, Freeze),
+        labels=_labels(_one(words, Labels), data),
         shuffle=_first(known, Shuffle).on,
         seed=_first(known, Seed).number,
     )
+
+
+def _labels(given: Labels | None, data: Data | None) -> tuple[str, ...]:
+    if given is not None:
+        return given.names
+    return data.class_names() if data is not None else ()
 
 
 def _usual_losses(data: Data | None) -> tuple[Loss, ...]:

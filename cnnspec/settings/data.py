@@ -69,6 +69,9 @@ class Data(Word):
     all_classes: ClassVar[int | None] = None
     """How many classes the whole set has, where that is known."""
 
+    all_names: ClassVar[tuple[str, ...]] = ()
+    """What the classes of the whole set are called, where that is known."""
+
     examples: ClassVar[tuple[int, int] | None] = None
     """How many examples there are for training and validation, and how many for test alone."""
 
@@ -89,6 +92,12 @@ class Data(Word):
     def class_count(self) -> int | None:
         """How many classes are to be told apart, where that is known before any file is read."""
         return self.all_classes if self.classes is None else len(self.classes)
+
+    def class_names(self) -> tuple[str, ...]:
+        """What the classes in use are called, where that is known before any file is read."""
+        if self.classes is None or not self.all_names:
+            return self.all_names
+        return tuple(c if isinstance(c, str) else self.all_names[c] for c in self.classes)
 
     def training_examples(self) -> int | None:
         """How many examples an epoch has, where that is known before any file is read."""

@@ -101,6 +101,21 @@ class ClassWeights(Plain):
     )
 
 
+class Labels(Plain):
+    """What the classes are called, in their order; a data set with names of its own needs none.
+
+    They are written into the model, and `cnnspec run` answers with them.
+    """
+
+    kind = "labels"
+    positional = ("names",)
+
+    names: tuple[str, ...] = of(
+        Many(Name("a name, in quotes where it has spaces"), least=2),
+        'a name for each class, as in [cat, dog, "polar bear"]',
+    )
+
+
 class Freeze(Plain):
     """Layers that are not trained: by path, where * stands for anything.
 

@@ -82,6 +82,8 @@ class Recipe:
     early_stopping: "EarlyStopping | None"
     class_weights: "ClassWeights | None"
     freeze: "tuple[Freeze, ...]"
+    labels: tuple[str, ...]
+    """What the classes are called: by default as the data set has it, empty where it does not."""
     shuffle: bool
     seed: int
 

@@ -6,6 +6,33 @@ from cnnspec.settings.base import Targets, table
 from cnnspec.settings.data import PATH, Labelled, Numbers, Pictures, Split
 from cnnspec.vocab.param import Many, Name, OneOf, Whole, choice, flag, name, of, whole
 
+DIGITS = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
+CLOTHES = (
+    "T-shirt/top",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+)
+THINGS = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
+SEASONS = ("October to March", "April to September")
+
 # ── sets that have a name ──────────────────────────────────────────────────────────────────────
 
 
@@ -15,6 +42,7 @@ class Mnist10k(Labelled):
     kind = "mnist10k"
     shape = (1, 28, 28)
     all_classes = 10
+    all_names = DIGITS
     examples = (10_000, 0)
 
 
@@ -33,6 +61,7 @@ class ItalyPowerDemand(Numbers):
     kind = "italy_power_demand"
     shape = (1, 24)
     all_classes = 2
+    all_names = SEASONS
     examples = (67, 1029)
 
     split: tuple[float, ...] = of(
@@ -59,6 +88,7 @@ class Mnist(Original):
     kind = "mnist"
     shape = (1, 28, 28)
     all_classes = 10
+    all_names = DIGITS
     examples = (60_000, 10_000)
 
 
@@ -68,6 +98,7 @@ class FashionMnist(Original):
     kind = "fashion_mnist"
     shape = (1, 28, 28)
     all_classes = 10
+    all_names = CLOTHES
     examples = (60_000, 10_000)
 
 
@@ -77,6 +108,7 @@ class Cifar10(Original):
     kind = "cifar10"
     shape = (3, 32, 32)
     all_classes = 10
+    all_names = THINGS
     examples = (50_000, 10_000)
 
 

@@ -13,6 +13,7 @@ from cnnspec.settings.plain import (
     Ema,
     Epochs,
     Freeze,
+    Labels,
     Seed,
     Shuffle,
 )
@@ -82,6 +83,7 @@ _ALL = (
     _plain(Ema),
     _plain(EarlyStopping),
     _plain(ClassWeights),
+    _plain(Labels),
     _plain(Freeze, is_repeatable=True),
     _plain(Shuffle),
     _plain(Seed),

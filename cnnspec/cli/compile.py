@@ -1,0 +1,170 @@
+"""`cnnspec compile`: a network as an ONNX file."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cnnspec.cli.options import colour_option, file_argument, set_option
+from cnnspec.cli.specs_of import Overrides, need_graph, source_of
+from cnnspec.onnxir.opset import DEFAULT, NEWEST, OLDEST
+
+if TYPE_CHECKING:
+    from cnnspec.emit.options import Head
+    from cnnspec.run.model import CompiledModel
+
+STDOUT = "-"
+
+
+@click.command()
+@file_argument
+@click.option("-o", "--output", metavar="PATH", help="Where to; by default FILE.onnx here.")
+@set_option
+@click.option(
+    "--opset",
+    type=click.IntRange(OLDEST, NEWEST),
+    default=DEFAULT,
+    show_default=True,
+    help="The version of the operators.",
+)
+@click.option("--batch", type=click.IntRange(1), help="Fix the number of images; otherwise any.")
+@click.option("--dynamic-size", is_flag=True, help="Leave the size of maps open, if they allow it.")
+@click.option("--seed", type=click.IntRange(0), help="Draw the weights from this number.")
+@click.option("--weights", metavar="PATH", help="A safetensors, npz or ONNX file of weights.")
+@click.option("--map", "names", metavar="PATH", help="Lines `theirs = ours` for foreign names.")
+@click.option("--partial", is_flag=True, help="Take the weights that fit, and draw the others.")
+@click.option("--no-weights", is_flag=True, help="The architecture alone, its weights as inputs.")
+@click.option("--keep-bn", is_flag=True, help="Keep batch normalisation as layers of their own.")
+@click.option(
+    "--fold-bn", is_flag=True, help="Take it into the weights before it; so it is by default."
+)
+@click.option("--until", metavar="LAYER", help="Cut the network off behind a layer.")
+@click.option(
+    "--add-output", "outputs", metavar="LAYER", multiple=True, help="Let its result leave too."
+)
+@click.option(
+    "--head",
+    type=click.Choice(["as-is", "none", "softmax", "labels"]),
+    default="as-is",
+    help="End before the softmax, in one, or in the number of the class.",
+)
+@click.option("--labels", metavar="PATH", help="The names of the classes, one a line.")
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "fp16", "int8"]),
+    default="fp32",
+    help="Compute in half precision, or in whole numbers.",
+)
+@click.option(
+    "--calibrate", metavar="PATH", help="Examples for int8, and to compare on: npz or a folder."
+)
+@click.option("--external-data", is_flag=True, help="Keep the weights in a file beside it.")
+@click.option("--text", is_flag=True, help="Show the graph as text; write no file.")
+@colour_option
+def command(
+    file: str,
+    output: str | None,
+    overrides: Overrides,
+    opset: int,
+    batch: int | None,
+    dynamic_size: bool,
+    seed: int | None,
+    weights: str | None,
+    names: str | None,
+    partial: bool,
+    no_weights: bool,
+    keep_bn: bool,
+    fold_bn: bool,
+    until: str | None,
+    outputs: tuple[str, ...],
+    head: "Head",
+    labels: str | None,
+    precision: str,
+    calibrate: str | None,
+    external_data: bool,
+    text: bool,
+    colour: str,
+) -> int:
+    """Write a network as an ONNX file.
+
+    One file with the weights inside, for any number of images, in standard operators. Layers give
+    nodes and values their names; the spec, the labels and the preparation of inputs are in the
+    metadata.
+
+    Without --weights they are drawn anew from the seed, each by its own name.
+
+    \b
+    Example:
+      cnnspec compile lenet5 -o lenet5.onnx
+    """
+    if keep_bn and fold_bn:
+        raise click.UsageError("--keep-bn and --fold-bn say the opposite.")
+    if no_weights and (weights is not None or precision != "fp32"):
+        raise click.UsageError("--no-weights leaves nothing that another option could work on.")
+    if weights is None and (names is not None or partial):
+        raise click.UsageError("--map and --partial are about the file of --weights.")
+    from cnnspec.api import Network
+
+    network = Network(need_graph(source_of(file), overrides, colour), ())
+    try:
+        model = network.compile(
+            opset=opset,
+            batch=batch,
+            dynamic_size=dynamic_size,
+            seed=seed,
+            weights=weights,
+            weights_map=names,
+            strict=not partial,
+            no_weights=no_weights,
+            fold_bn=not keep_bn,
+            until=until,
+            add_outputs=outputs,
+            head=head,
+            labels=_labels(labels),
+            precision="fp16" if precision == "fp16" else "fp32",
+        )
+        if text:
+            click.echo(model.text(), nl=False)
+            return 0
+        written = _write(model, output or f"{_stem(file)}.onnx", external_data)
+    except ValueError as fault:
+        raise click.ClickException(str(fault)) from None
+    if written:
+        click.echo(_summary(model, written))
+    return 0
+
+
+def _write(model: "CompiledModel", output: str, external_data: bool) -> list[Path]:
+    if output != STDOUT:
+        return model.save(output, external_data=external_data)
+    if external_data:
+        raise click.UsageError("--external-data needs a file to be beside.")
+    if sys.stdout.isatty():
+        raise click.UsageError("A model is no text; write it to a file or a pipe.")
+    sys.stdout.buffer.write(model.to_bytes())
+    return []
+
+
+def _summary(model: "CompiledModel", written: list[Path]) -> str:
+    """`lenet5.onnx: 13 nodes, 61,706 parameters, 0.25 MB, opset 17, weights drawn from seed 0`."""
+    size = sum(path.stat().st_size for path in written)
+    return f"{' and '.join(map(str, written))}: {model.summary()}, {size / 1e6:,.2f} MB"
+
+
+def _labels(path: str | None) -> list[str]:
+    if path is None:
+        return []
+    from cnnspec.run.answers import read_labels
+
+    try:
+        return read_labels(Path(path).read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise click.ClickException(f"{path}: is not UTF-8 text") from None
+
+
+def _stem(file: str) -> str:
+    if file == STDOUT:
+        raise click.UsageError("A spec from standard input needs -o, the file to write.")
+    return os.path.basename(file).removesuffix(".cnn")

@@ -1,0 +1,1 @@
+"""Rewrites of a graph into one that gives the same, one in each file."""

@@ -1,0 +1,218 @@
+"""How is a graph built up, node by node, with every edge named and its shape known?"""
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from cnnspec.onnxir.graph import (
+    BATCH,
+    NUMPY_NAMES,
+    Attribute,
+    Dims,
+    Draw,
+    DType,
+    Model,
+    Node,
+    Tensor,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+REDUCTIONS_TAKE_AXES = 18
+"""The first opset in which all reductions take their axes as an input, as ReduceSum did before."""
+
+
+class Builder:
+    """Adds nodes to a model. Within `layer(path)`, the node that makes the layer's result and the
+    result itself carry the layer's path; what leads to it is `path/part`."""
+
+    def __init__(self, model: Model, batch: int | str = BATCH, *, is_dynamic: bool = False) -> None:
+        self.model = model
+        self.batch = batch
+        self.is_dynamic = is_dynamic
+        """Shall the graph do for other sizes of maps too, where that costs a plainer node?"""
+        self._path = ""
+        self._source = ""
+
+    @property
+    def opset(self) -> int:
+        return self.model.opset
+
+    @contextmanager
+    def layer(self, path: str, source: str) -> Generator[None]:
+        before = self._path, self._source
+        self._path, self._source = path, source
+        try:
+            yield
+        finally:
+            self._path, self._source = before
+
+    def op(
+        self,
+        op: str,
+        *inputs: Value | None,
+        shape: Sequence[int] | None = None,
+        dims: Dims | None = None,
+        dtype: DType | None = None,
+        part: str = "",
+        **attributes: Attribute | None,
+    ) -> Value:
+        """One node with one result, of its first input's shape and type where none is given.
+
+        `shape` is without the batch, `dims` with whatever stands in front. Without `part` it makes
+        the layer's result. Attributes that are none are left out.
+        """
+        first = next(x for x in inputs if x is not None)
+        if dims is None:
+            dims = first.shape if shape is None else (self.batch, *shape)
+        value = Value(self._name(part), dims, first.dtype if dtype is None else dtype)
+        self._add(op, inputs, value, attributes)
+        return value
+
+    def input(self, shape: Sequence[int], dtype: DType = "float") -> Value:
+        """What the network is given, under the layer's path."""
+        value = Value(self._path, (self.batch, *shape), dtype)
+        self.model.inputs.append(value)
+        return value
+
+    def output(self, value: Value) -> None:
+        self.model.outputs.append(value)
+
+    def weight(self, name: str, shape: tuple[int, ...], draw: Draw) -> Value:
+        """A weight under its own name; the same one again where it is shared."""
+        if name not in self.model.tensors:
+            self.model.tensors[name] = Tensor(Value(name, shape), draw, is_weight=True)
+        return self.model.tensors[name].value
+
+    def ints(self, part: str, numbers: Sequence[int], shape: Sequence[int] | None = None) -> Value:
+        """A constant tensor of whole numbers, a vector where no shape is given."""
+        return self._constant(part, numbers, (len(numbers),) if shape is None else shape, "int64")
+
+    def floats(
+        self, part: str, numbers: Sequence[float], shape: Sequence[int] | None = None
+    ) -> Value:
+        """A constant tensor; a vector where no shape is given."""
+        return self._constant(part, numbers, (len(numbers),) if shape is None else shape, "float")
+
+    def ones(self, part: str, shape: Sequence[int]) -> Value:
+        return self._filled(part, shape, 1)
+
+    def zeros(self, part: str, shape: Sequence[int]) -> Value:
+        return self._filled(part, shape, 0)
+
+    def picks(self, part: str, channels: int, kernel: Sequence[int]) -> Value:
+        """Kernels of a depthwise convolution that makes a map of each number under its window."""
+
+        def draw() -> "NDArray[Any]":
+            import numpy as np
+
+            size = int(np.prod(kernel))
+            one = np.eye(size, dtype=np.float32).reshape(size, 1, *kernel)
+            return np.tile(one, (channels, *(1 for _ in one.shape[1:])))
+
+        size = channels
+        for n in kernel:
+            size *= n
+        return self._tensor(part, Value("", (size, 1, *kernel)), draw)
+
+    def by_channel(self, weight: Value, rank: int) -> Value:
+        """A weight with one number for each channel, such that it meets maps of `rank` axes."""
+        if rank == 1:
+            return weight
+        shape = (*weight.shape, *(1 for _ in range(rank - 1)))
+        name = weight.name.rpartition(".")[2]
+        sizes = [n for n in shape if isinstance(n, int)]
+        return self.op(
+            "Reshape", weight, self.ints(f"{name}_shape", sizes), dims=shape, part=f"{name}_column"
+        )
+
+    def channels(self, part: str, numbers: Sequence[float], rank: int) -> Value:
+        """A constant for each channel, or one alone where all are the same."""
+        if len(set(numbers)) == 1:
+            return self.scalar(part, numbers[0])
+        return self.floats(part, numbers, (len(numbers), *(1 for _ in range(rank - 1))))
+
+    def reduce(
+        self,
+        op: str,
+        x: Value,
+        axes: Sequence[int],
+        *,
+        keepdims: int,
+        shape: Sequence[int] | None = None,
+        dims: Dims | None = None,
+        part: str = "",
+    ) -> Value:
+        """A reduction over axes, which are an attribute in older opsets and an input in newer."""
+        if op != "ReduceSum" and self.opset < REDUCTIONS_TAKE_AXES:
+            return self.op(
+                op, x, shape=shape, dims=dims, part=part, axes=tuple(axes), keepdims=keepdims
+            )
+        over = self.ints(f"{part}_axes" if part else "axes", axes)
+        return self.op(op, x, over, shape=shape, dims=dims, part=part, keepdims=keepdims)
+
+    def slice(
+        self,
+        x: Value,
+        starts: Sequence[int],
+        ends: Sequence[int],
+        axes: Sequence[int],
+        y: Sequence[int],
+    ) -> Value:
+        """A part of some axes, as the layer's result."""
+        parts = (("starts", starts), ("ends", ends), ("axes", axes))
+        return self.op("Slice", x, *(self.ints(name, ns) for name, ns in parts), shape=y)
+
+    def scalar(self, part: str, number: float) -> Value:
+        return self._constant(part, (number,), (), "float")
+
+    def _constant(
+        self, part: str, numbers: Sequence[float], shape: Sequence[int], dtype: DType
+    ) -> Value:
+        kept = tuple(numbers)
+
+        def draw() -> "NDArray[Any]":
+            import numpy as np
+
+            return np.array(kept, NUMPY_NAMES[dtype]).reshape(shape)
+
+        return self._tensor(part, Value("", tuple(shape), dtype), draw)
+
+    def _filled(self, part: str, shape: Sequence[int], number: float) -> Value:
+        def draw() -> "NDArray[Any]":
+            import numpy as np
+
+            return np.full(shape, number, np.float32)
+
+        return self._tensor(part, Value("", tuple(shape)), draw)
+
+    def _tensor(self, part: str, like: Value, draw: Draw) -> Value:
+        value = Value(self._name(part), like.shape, like.dtype)
+        self.model.tensors[value.name] = Tensor(value, draw)
+        return value
+
+    def _name(self, part: str) -> str:
+        base = f"{self._path}/{part}" if part else self._path
+        name, n = base, 1
+        while name in self.model.values or name in self.model.tensors:
+            n += 1
+            name = f"{base}_{n}"
+        return name
+
+    def _add(
+        self,
+        op: str,
+        inputs: Sequence[Value | None],
+        result: Value,
+        attributes: "dict[str, Attribute | None]",
+    ) -> None:
+        names = [x.name if x is not None else "" for x in inputs]
+        while names and not names[-1]:
+            names.pop()
+        given = {k: v for k, v in attributes.items() if v is not None}
+        self.model.nodes.append(
+            Node(op, tuple(names), (result.name,), given, result.name, self._source)
+        )
+        self.model.values[result.name] = result

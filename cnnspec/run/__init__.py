@@ -1,0 +1,1 @@
+"""Models at work: the only place that meets ONNX Runtime, files of weights, and pictures."""
