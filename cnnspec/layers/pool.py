@@ -140,10 +140,13 @@ class Pool(Layer):
                 )
 
     def pads(self, x: Shape) -> tuple[int, ...]:
-        """Begins, then ends, such that rounding down gives the size: what the author
-        padded, without what no window reads, and what windows hang over the end."""
+        """Begins, then ends, such that rounding down gives the size: what the author padded, or
+        what windows hang over the end. Runtimes refuse an end as wide as a window."""
         axes = self.window(x).axes
-        ends = [max(0, (a.out - 1) * a.stride + a.extent - a.n - a.begin) for a in axes]
+        reach = [max(0, (a.out - 1) * a.stride + a.extent - a.n - a.begin) for a in axes]
+        ends = [
+            r if self.ceil or a.end >= a.kernel else a.end for a, r in zip(axes, reach, strict=True)
+        ]
         return (*(a.begin for a in axes), *ends)
 
     def plain(self, x: Shape) -> "Pool | None":
