@@ -16,7 +16,7 @@ LONGEST = 500
 
 LADDER = (
     ("version",),
-    ("text", "resources"),
+    ("text", "resources", "writing"),
     ("syntax", "vocab", "onnxir"),
     ("layers", "settings"),
     ("model",),
@@ -33,6 +33,7 @@ RANKS = {name: rank for rank, names in enumerate(LADDER, -1) for name in names}
 THIRD_PARTIES = {
     "PIL": ("run/",),
     "click": ("cli/",),
+    "google": ("run/",),  # onnx's protobuf, for what it raises
     "lark": ("syntax/parse.py", "syntax/tables.py"),
     "numpy": ("onnxir/", "emit/", "grad/", "train/", "run/", "cli/", "api.py", "zoo.py"),
     "onnx": ("onnxir/", "grad/unfold.py", "run/"),

@@ -18,9 +18,13 @@ from onnx import helper
 from cnnspec.onnxir.graph import NUMPY_NAMES, Dims, DType, Model, Node, Tensor, Value
 from cnnspec.onnxir.opset import ir_version
 from cnnspec.version import VERSION
+from cnnspec.writing import replacing, replacing_all
 
 LARGEST = 2**31 - 1
 """Bytes of a protobuf."""
+
+ROOM = 2**24
+"""Bytes for all but the tensors."""
 
 ALIGNED = 4096
 """External tensors begin at multiples of this, so that a runtime can map them into memory."""
@@ -93,34 +97,17 @@ class Sidecar:
 
 def save(model: Model, path: "str | os.PathLike[str]", *, is_external: bool = False) -> list[Path]:
     """Write the model's file, and one beside it for the weights where it is asked for or the model
-    is too large for one. They are written under other names, then renamed: a failure leaves what
-    was there before."""
+    is too large for one. A failure leaves what was there before."""
     target = Path(path)
     beside = target.with_name(f"{target.name}.data")
-    is_external = is_external or model.bytes > LARGEST - 2**24
-    parts = [target, beside] if is_external else [target]
-    drafts = [p.with_name(f".{p.name}.{os.getpid()}.part") for p in parts]
-    try:
-        with drafts[0].open("wb") as file:
-            if is_external:
-                with drafts[1].open("wb") as data:
-                    write(model, file, Sidecar(beside.name, data))
-                    _settle(data)
-            else:
-                write(model, file)
-            _settle(file)
-        # The weights first: a model without them is worse than weights without a model.
-        for draft, part in reversed(list(zip(drafts, parts, strict=True))):
-            draft.replace(part)
-    finally:
-        for draft in drafts:
-            draft.unlink(missing_ok=True)
-    return parts
-
-
-def _settle(file: IO[bytes]) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+    if not is_external and model.bytes <= LARGEST - ROOM:
+        with replacing(target) as file:
+            write(model, file)
+        return [target]
+    # The weights appear first: a model without them is worse than weights without a model.
+    with replacing_all([target, beside]) as (file, data):
+        write(model, file, Sidecar(beside.name, data))
+    return [target, beside]
 
 
 # ── parts ──────────────────────────────────────────────────────────────────────────────────────

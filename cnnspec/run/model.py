@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from cnnspec.onnxir.graph import Model
-from cnnspec.onnxir.proto import LARGEST, save, to_proto, without_tensors, write
+from cnnspec.onnxir.proto import LARGEST, ROOM, save, to_proto, without_tensors, write
+from cnnspec.writing import replacing
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -51,8 +52,8 @@ class CompiledModel:
         """The graph in the notation of the onnx package, without the numbers of weights."""
         import onnx
 
-        ours = isinstance(self._model, Model)
-        proto = without_tensors(self._model) if ours else self._model
+        model = self._model
+        proto = without_tensors(model) if isinstance(model, Model) else model
         shown = onnx.ModelProto(
             ir_version=proto.ir_version, opset_import=proto.opset_import, graph=proto.graph
         )
@@ -62,10 +63,11 @@ class CompiledModel:
         """`13 nodes, 61,706 weights, opset 17`."""
         if not isinstance(self._model, Model):
             return f"{len(self._model.graph.node)} nodes"
-        weights = [t for t in self._model.tensors.values() if t.is_weight]
-        held = sum(prod(t.shape) for t in weights)
+        held = sum(prod(t.shape) for t in self._model.tensors.values() if t.is_weight)
         seed = self.metadata.get("cnnspec.seed")
-        origin = f" drawn from seed {seed}" if weights and seed is not None else ""
+        origin = "" if seed is None else f" drawn from seed {seed}"
+        if not held:
+            origin = " in the file"
         nodes = len(self._model.nodes)
         step = self.metadata.get("cnnspec.size_step", "1")
         sizes = f", sizes in steps of {step}" if step != "1" else ""
@@ -78,13 +80,15 @@ class CompiledModel:
         """
         if isinstance(self._model, Model):
             return save(self._model, path, is_external=external_data)
-        return _save_bytes(self.to_bytes(), Path(path))
+        with replacing(path) as file:
+            file.write(self.to_bytes())
+        return [Path(path)]
 
     def to_bytes(self) -> bytes:
         """The file's content."""
         if not isinstance(self._model, Model):
             return self._model.SerializeToString(deterministic=True)
-        if self._model.bytes > LARGEST - 2**24:
+        if self._model.bytes > LARGEST - ROOM:
             raise ValueError(f"{self._model.bytes:,} bytes of weights do not fit into one file")
         file = io.BytesIO()
         write(self._model, file)
@@ -118,13 +122,3 @@ class CompiledModel:
         if isinstance(self._model, Model):
             return f"<model {self._model.name}: {len(self._model.nodes)} nodes>"
         return f"<model {self._model.graph.name}: {len(self._model.graph.node)} nodes>"
-
-
-def _save_bytes(content: bytes, path: Path) -> list[Path]:
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        draft.write_bytes(content)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-    return [path]

@@ -208,7 +208,7 @@ def test_whole_networks_are_folded_alike(spec: str) -> None:
     ("spec", "sizes", "step"),
     [
         ("unet", [(32, 32), (48, 132)], "4"),
-        ("squeezenet1_1", [(33, 64), (224, 225)], "1"),
+        ("squeezenet1_1", [(64, 96), (80, 48)], "16"),
         ("denoiser", [(16, 21)], "1"),
         ("shufflenet_v2", [(64, 96)], "1"),
         ("super_resolution", [(10, 7)], "1"),
