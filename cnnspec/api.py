@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import index
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, cast
 
 from cnnspec import zoo
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from cnnspec.emit.options import Head
     from cnnspec.report.facts import Report
     from cnnspec.run.model import CompiledModel
+    from cnnspec.run.weights import Tensor
 
     Weights = Mapping[str, ArrayLike] | str | os.PathLike[str]
 
@@ -122,10 +124,11 @@ class Network:
         if weights is None:
             return {}
         from cnnspec.emit.compile import wanted_weights
-        from cnnspec.run.weights import as_tensors, match, read_map, read_weights
+        from cnnspec.run.weights import match, read_map, read_weights
 
-        found = as_tensors(weights) if isinstance(weights, Mapping) else read_weights(weights)
-        renames = None if names is None else read_map(names)
+        is_held = isinstance(weights, Mapping)
+        found = _tensors(weights) if is_held else read_weights(Path(weights))
+        renames = () if names is None else read_map(Path(names))
         matched = match(wanted_weights(self.graph), found, renames, strict=strict)
         return {name: tensor.read for name, tensor in matched.items()}
 
@@ -146,6 +149,16 @@ class Network:
         from cnnspec.report.notebook import html
 
         return html(self.report())
+
+
+def _tensors(weights: "Mapping[str, ArrayLike]") -> "Mapping[str, Tensor]":
+    """Arrays as what is read from a file."""
+    import numpy as np
+
+    from cnnspec.run.weights import Tensor
+
+    arrays = {name: np.asarray(x, np.float32) for name, x in weights.items()}
+    return {name: Tensor(name, x.shape, "float32", x.copy) for name, x in arrays.items()}
 
 
 def load(spec: "str | os.PathLike[str]", /, **params: object) -> Network:

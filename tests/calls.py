@@ -9,7 +9,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from unittest import mock
 
-from cnnspec.cli import run
+from cnnspec.cli import status_of
 
 DECIDE = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM", "CNNSPEC_TRACEBACK")
 """Variables that change what is shown: unset, unless a test sets them."""
@@ -54,7 +54,7 @@ def cnnspec(
         redirect_stdout(out),
         redirect_stderr(err),
     ):
-        status = run(list(args))
+        status = status_of(list(args))
     return Result(status, out.value(), err.value())
 
 

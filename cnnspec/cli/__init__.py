@@ -13,6 +13,7 @@ COMMANDS = {
     "check": ("cnnspec.cli.check", "Say what is wrong with specs, or nothing."),
     "report": ("cnnspec.cli.report", "Show every shape and count of a network."),
     "compile": ("cnnspec.cli.compile", "Write a network as an ONNX file."),
+    "run": ("cnnspec.cli.run", "Show what a network says of pictures and arrays."),
     "fmt": ("cnnspec.cli.fmt", "Bring specs into the canonical form, comments kept."),
     "expand": ("cnnspec.cli.expand", "Show the flat spec, after blocks, loops and conditions."),
     "explain": ("cnnspec.cli.explain", "Show the page of a message, a layer or a setting."),
@@ -93,10 +94,10 @@ def main(args: list[str] | None = None) -> NoReturn:
     if reconfigure is not None:
         # Where the terminal knows fewer letters than we, it gets `\u00b7`.
         reconfigure(errors="backslashreplace")
-    sys.exit(run(args))
+    sys.exit(status_of(args))
 
 
-def run(args: list[str] | None = None) -> int:
+def status_of(args: list[str] | None = None) -> int:
     """The exit status of a command."""
     try:
         result = commands.main(args, prog_name="cnnspec", standalone_mode=False)

@@ -60,7 +60,9 @@ class BatchNorm(Norm):
     def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
         scale = w.get("scale") or g.ones("ones", y[:1])
         bias = w.get("bias") or g.zeros("zeros", y[:1])
-        return g.op("BatchNormalization", xs[0], scale, bias, w["mean"], w["var"], epsilon=self.eps)
+        return g.op(
+            "BatchNormalization", xs[0], scale, bias, w["mean"], w["var"], epsilon=float(self.eps)
+        )
 
 
 class LayerNorm(Norm):
@@ -108,7 +110,7 @@ class LayerNorm(Norm):
                 w.get("bias"),
                 part=part,
                 axis=first,
-                epsilon=self.eps,
+                epsilon=float(self.eps),
             )
         return by_moments(
             g, x, range(first, len(x.shape)), self.eps, w.get("scale"), w.get("bias"), part
@@ -149,7 +151,12 @@ class GroupNorm(Norm):
             scale = w.get("scale") or g.ones("ones", y[:1])
             bias = w.get("bias") or g.zeros("zeros", y[:1])
             return g.op(
-                "GroupNormalization", x, scale, bias, num_groups=self.groups, epsilon=self.eps
+                "GroupNormalization",
+                x,
+                scale,
+                bias,
+                num_groups=self.groups,
+                epsilon=float(self.eps),
             )
         # One long map for each group.
         long = (self.groups, product(y) // self.groups)
@@ -158,7 +165,9 @@ class GroupNorm(Norm):
         )
         ones = g.ones("ones", (self.groups,))
         zeros = g.zeros("zeros", (self.groups,))
-        even = g.op("InstanceNormalization", grouped, ones, zeros, part="even", epsilon=self.eps)
+        even = g.op(
+            "InstanceNormalization", grouped, ones, zeros, part="even", epsilon=float(self.eps)
+        )
         back = "" if not self.affine else "normalised"
         whole = g.op("Reshape", even, g.ints("shape", (0, *y)), shape=y, part=back)
         if not self.affine:
@@ -188,7 +197,7 @@ class InstanceNorm(Norm):
     def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
         scale = w.get("scale") or g.ones("ones", y[:1])
         bias = w.get("bias") or g.zeros("zeros", y[:1])
-        return g.op("InstanceNormalization", xs[0], scale, bias, epsilon=self.eps)
+        return g.op("InstanceNormalization", xs[0], scale, bias, epsilon=float(self.eps))
 
 
 class LocalResponseNorm(Norm):
@@ -214,9 +223,8 @@ class LocalResponseNorm(Norm):
     def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
         (x,) = xs
         if self.size % 2 and len(y) == 3:
-            return g.op(
-                "LRN", x, size=self.size, alpha=self.alpha, beta=self.beta, bias=float(self.k)
-            )
+            alpha, beta = float(self.alpha), float(self.beta)
+            return g.op("LRN", x, size=self.size, alpha=alpha, beta=beta, bias=float(self.k))
         # Engines have the operator for images and an odd size. The sum over neighbours is a
         # convolution of 1 pixel whose weights are a band around the diagonal.
         below, above = (self.size - 1) // 2, self.size // 2

@@ -290,11 +290,16 @@ class LpPool(Pool):
         (x,) = xs
         pool = self.plain(x.inner)
         if self.p == int(self.p) and pool is not None:
-            if self.is_global:
+            if not self.is_global:
+                return pool.slide(g, "LpPool", y, x, p=int(self.p))
+            # ONNX Runtime has not followed the operator to opset 22.
+            if g.opset < 22:
                 return g.op("GlobalLpPool", x, shape=y, p=int(self.p))
-            return pool.slide(g, "LpPool", y, x, p=int(self.p))
         powers = g.op("Pow", g.op("Abs", x, part="sizes"), g.scalar("p", self.p), part="powers")
-        if pool is None:
+        if self.is_global:
+            places = range(2, len(x.shape))
+            sums = g.reduce("ReduceSum", powers, places, shape=y, part="sums", keepdims=1)
+        elif pool is None:
             sums = windowed_sums(g, y, powers, self.cuts(x.inner), is_mean=False, part="sums")
         else:
             window = pool.window(x.inner)

@@ -1,6 +1,6 @@
 """How is a graph built up, node by node, with every edge named and its shape known?"""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,24 @@ if TYPE_CHECKING:
 
 REDUCTIONS_TAKE_AXES = 18
 """The first opset in which all reductions take their axes as an input, as ReduceSum did before."""
+
+
+BROADCASTING = frozenset(
+    "Add Sub Mul Div Pow Max Min Sum Mean Where Equal Greater GreaterOrEqual Less LessOrEqual And Or "
+    "Mod PRelu".split()
+)
+"""Operators that stretch axes of size 1 to meet the others'."""
+
+
+def broadcast(shapes: Iterable[Dims]) -> Dims:
+    """The shape in which these meet."""
+    met: Dims = ()
+    for shape in shapes:
+        long, short = (met, shape) if len(met) >= len(shape) else (shape, met)
+        ahead = len(long) - len(short)
+        pairs = zip(long[ahead:], short, strict=True)
+        met = (*long[:ahead], *(b if a == 1 else a for a, b in pairs))
+    return met
 
 
 class Builder:
@@ -65,11 +83,26 @@ class Builder:
         the layer's result. Attributes that are none are left out.
         """
         first = next(x for x in inputs if x is not None)
-        if dims is None:
-            dims = first.shape if shape is None else (self.batch, *shape)
+        if dims is None and shape is not None:
+            dims = (self.batch, *shape)
+        elif dims is None:
+            is_wide = op in BROADCASTING
+            dims = broadcast(x.shape for x in inputs if x is not None) if is_wide else first.shape
         value = Value(self._name(part), dims, first.dtype if dtype is None else dtype)
-        self._add(op, inputs, value, attributes)
+        self._add(op, inputs, (value,), attributes)
         return value
+
+    def ops(
+        self,
+        op: str,
+        *inputs: Value | None,
+        results: Sequence[tuple[str, Dims, DType]],
+        **attributes: Attribute | None,
+    ) -> tuple[Value, ...]:
+        """One node with several results, each given by its part, shape and type."""
+        made = tuple(Value(self._name(part), dims, dtype) for part, dims, dtype in results)
+        self._add(op, inputs, made, attributes)
+        return made
 
     def input(self, shape: Sequence[int], dtype: DType = "float") -> Value:
         """What the network is given, under the layer's path."""
@@ -205,7 +238,7 @@ class Builder:
         self,
         op: str,
         inputs: Sequence[Value | None],
-        result: Value,
+        results: Sequence[Value],
         attributes: "dict[str, Attribute | None]",
     ) -> None:
         names = [x.name if x is not None else "" for x in inputs]
@@ -213,6 +246,13 @@ class Builder:
             names.pop()
         given = {k: v for k, v in attributes.items() if v is not None}
         self.model.nodes.append(
-            Node(op, tuple(names), (result.name,), given, result.name, self._source)
+            Node(
+                op,
+                tuple(names),
+                tuple(v.name for v in results),
+                given,
+                results[0].name,
+                self._source,
+            )
         )
-        self.model.values[result.name] = result
+        self.model.values.update((v.name, v) for v in results)

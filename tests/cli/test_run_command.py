@@ -1,6 +1,7 @@
 """What does `cnnspec run` say of pictures and arrays, and with which exit status?"""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -235,6 +236,12 @@ def test_no_file_is_replaced_unasked() -> None:
         assert "names" in kept
     found = run("net.onnx", "pics", "--save", "no/out.npz")
     assert (found.status, found.err[:39]) == (1, "error: no/out.npz: there is no folder /")
+
+
+def test_a_device_is_no_file_to_replace() -> None:
+    os.mkfifo("pipe")
+    found = run("net.onnx", "pics", "--save", "pipe", "--force")
+    assert found == Result(1, "", "error: pipe: it is no regular file\n")
 
 
 def test_outputs_that_cannot_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:

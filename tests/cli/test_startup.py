@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 
 from calls import Result, cnnspec, process
@@ -77,6 +78,7 @@ def test_help_ends_with_an_example_that_works(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "lenet5.cnn").write_text(zoo.read(zoo.resolve("lenet5")).text, encoding="utf-8")
+    np.save(tmp_path / "digits.npy", np.zeros((2, 1, 28, 28), np.float32))
     monkeypatch.chdir(tmp_path)
     help_text = cnnspec(*([name] if name else []), "--help").out
     example = help_text.split("Example:\n")[1].split("\n\n")[0]

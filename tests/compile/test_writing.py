@@ -78,8 +78,8 @@ def test_the_ir_version_is_the_oldest_that_knows_the_opset(opset: int) -> None:
 
 DIGEST = """
 import hashlib, sys
-from cnnspec.cli import run
-assert run(["compile", "resnet20", "-o", sys.argv[1]]) == 0
+from cnnspec.cli import status_of
+assert status_of(["compile", "resnet20", "-o", sys.argv[1]]) == 0
 print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest(), end="")
 """
 
@@ -109,8 +109,8 @@ def test_the_same_bytes_whatever_the_process(tmp_path: Path) -> None:
 
 PEAK = """
 import resource, sys
-from cnnspec.cli import run
-assert run(["compile", "vgg16", "-o", sys.argv[1]]) == 0
+from cnnspec.cli import status_of
+assert status_of(["compile", "vgg16", "-o", sys.argv[1]]) == 0
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

@@ -1,0 +1,1 @@
+"""Reverse mode over ONNX graphs: it knows operators, not layers."""
