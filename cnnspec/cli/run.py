@@ -191,10 +191,10 @@ def _compiled(spec: str, device: "Device", asked: SpecAsked, colour: str) -> "Se
     from cnnspec.api import Network
 
     network = Network(need_graph(source_of(spec), asked["overrides"], colour), ())
-    seed = asked["seed"] or 0
     try:
-        made = network.compile(seed=seed, weights=asked["weights"])
+        made = network.compile(seed=asked["seed"], weights=asked["weights"])
         if asked["weights"] is None:
+            seed = made.metadata["cnnspec.seed"]
             _tell(f"{spec}: untrained; its weights are drawn from seed {seed}")
         return made.session(device)
     except ValueError as fault:

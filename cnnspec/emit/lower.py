@@ -28,13 +28,27 @@ def lower(
     """The part of a network that these nodes rest on, with them as outputs."""
     model = Model(graph.name, opset)
     g = Builder(model, batch, is_dynamic=is_dynamic)
-    made: dict[int, Value] = {}
-    for node in needed(graph, ends):
-        with g.layer(node.path, place(node)):
-            made[node.index] = _lowered(g, node, [made[i] for i in node.inputs], weights)
+    made = lower_into(g, graph, ends, weights)
     for end in dict.fromkeys(ends):
         g.output(_as_output(g, graph.nodes[end], made[end]))
     return model.with_nodes(model.nodes)
+
+
+def lower_into(
+    g: Builder,
+    graph: Graph,
+    ends: Sequence[int],
+    weights: WeightSource,
+    is_frozen: Callable[[Node], bool] | None = None,
+) -> dict[int, Value]:
+    """The values of the nodes that these rest on. Where nothing is said of frozen layers, nothing
+    is trained; frozen ones do as they will when training is over."""
+    made: dict[int, Value] = {}
+    for node in needed(graph, ends):
+        g.is_training = is_frozen is not None and not is_frozen(node)
+        with g.layer(node.path, place(node)):
+            made[node.index] = _lowered(g, node, [made[i] for i in node.inputs], weights)
+    return made
 
 
 def needed(graph: Graph, ends: Iterable[int]) -> list[Node]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from cnnspec.layers.base import Layer
+from cnnspec.layers.source import FLOAT
 from cnnspec.onnxir.builder import Builder
 from cnnspec.onnxir.graph import Value
 from cnnspec.vocab.param import flag, number
@@ -26,7 +27,9 @@ class Dropout(Layer):
         return xs[0]
 
     def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
-        return xs[0]
+        if not g.is_training or not self.rate:
+            return xs[0]
+        return left_out(g, xs[0], self.rate, 2 if self.channels else len(xs[0].shape))
 
 
 class DropPath(Layer):
@@ -45,4 +48,12 @@ class DropPath(Layer):
         return xs[0]
 
     def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
-        return xs[0]
+        return left_out(g, xs[0], self.rate, 1) if g.is_training and self.rate else xs[0]
+
+
+def left_out(g: Builder, x: Value, rate: float, axes: int) -> Value:
+    """x·b/(1 - rate), with a random b of 0 or 1 for each place on the first axes."""
+    dims = (*x.shape[:axes], *(1 for _ in x.shape[axes:]))
+    kept = g.op("Cast", g.chance(dims, 1 - rate), dtype="float", part="kept", to=FLOAT)
+    scaled = g.op("Mul", kept, g.scalar("scale", 1 / (1 - rate)), part="mask")
+    return g.op("Mul", x, scaled)

@@ -60,9 +60,53 @@ class BatchNorm(Norm):
     def lower(self, g: Builder, y: Shape, xs: Sequence[Value], w: Mapping[str, Value]) -> Value:
         scale = w.get("scale") or g.ones("ones", y[:1])
         bias = w.get("bias") or g.zeros("zeros", y[:1])
+        if g.is_training:
+            return self._of_batch(g, xs[0], scale, bias, w)
         return g.op(
             "BatchNormalization", xs[0], scale, bias, w["mean"], w["var"], epsilon=float(self.eps)
         )
+
+    def _of_batch(
+        self, g: Builder, x: Value, scale: Value, bias: Value, w: Mapping[str, Value]
+    ) -> Value:
+        """Normalised by the batch's own mean and variance, which the running ones follow."""
+        # With momentum 0 the operator's second and third results are those of the batch alone. Its
+        # kernel writes them over the operands that it takes for running ones, even if these are
+        # shared: so it gets numbers of its own, which are worked out anew each time.
+        numbers = g.reduce(
+            "ReduceMax", x, (0, *range(2, len(x.shape))), dims=scale.shape, keepdims=0, part="any"
+        )
+        y, mean, var = g.ops(
+            "BatchNormalization",
+            x,
+            scale,
+            bias,
+            g.op("Neg", numbers, part="any_mean"),
+            g.op("Abs", numbers, part="any_var"),
+            results=[
+                ("", x.shape, x.dtype),
+                ("batch_mean", scale.shape, x.dtype),
+                ("batch_var", scale.shape, x.dtype),
+            ],
+            epsilon=float(self.eps),
+            momentum=0.0,
+            training_mode=1,
+        )
+        # Of n numbers: the variance around their own mean is too small by (n - 1)/n.
+        n = g.op("Mul", g.examples(), g.scalar("places", product(x.inner[1:])), part="n")
+        less = g.op("Sub", n, g.scalar("one", 1), part="n_less_1")
+        rest = g.op("Max", less, g.scalar("least", 1), part="rest")
+        spread = g.op("Mul", var, g.op("Div", n, rest, part="widening"), part="spread")
+        self._follow(g, w["mean"], mean, "mean")
+        self._follow(g, w["var"], spread, "var")
+        return y
+
+    def _follow(self, g: Builder, running: Value, batch: Value, part: str) -> None:
+        # (1 - m)·running + m·batch = running + m·(batch - running)
+        before = g.updates.get(running.name, running)
+        apart = g.op("Sub", batch, before, part=f"{part}_apart")
+        part_way = g.op("Mul", apart, g.scalar("momentum", self.momentum), part=f"{part}_move")
+        g.updates[running.name] = g.op("Add", before, part_way, part=f"{part}_next")
 
 
 class LayerNorm(Norm):

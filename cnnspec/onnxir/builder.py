@@ -24,9 +24,17 @@ REDUCTIONS_TAKE_AXES = 18
 """The first opset in which all reductions take their axes as an input, as ReduceSum did before."""
 
 
+CLOCK = "step"
+"""The input that counts steps, from 1."""
+
+# Squares of numbers below the prime stay below 2^62.
+PRIME, STRIDE, SPREAD, ROUNDS = 2**31 - 1, 1_103_515_245, 747_796_405, 3
+
 BROADCASTING = frozenset(
-    "Add Sub Mul Div Pow Max Min Sum Mean Where Equal Greater GreaterOrEqual Less LessOrEqual And Or "
-    "Mod PRelu".split()
+    (
+        *("Add", "Sub", "Mul", "Div", "Pow", "Mod", "Max", "Min", "Sum", "Mean", "PRelu", "Where"),
+        *("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or"),
+    )
 )
 """Operators that stretch axes of size 1 to meet the others'."""
 
@@ -46,11 +54,24 @@ class Builder:
     """Adds nodes to a model. Within `layer(path)`, the node that makes the layer's result and the
     result itself carry the layer's path; what leads to it is `path/part`."""
 
-    def __init__(self, model: Model, batch: int | str = BATCH, *, is_dynamic: bool = False) -> None:
+    def __init__(
+        self,
+        model: Model,
+        batch: int | str = BATCH,
+        *,
+        is_dynamic: bool = False,
+        is_training: bool = False,
+    ) -> None:
         self.model = model
         self.batch = batch
+        self.is_training = is_training
+        """Is it the graph of a step, in which statistics are those of the batch, and some numbers
+        are left out at random?"""
+        self.updates: dict[str, Value] = {}
+        """For weights that follow no gradient: what they are after the step, by their names."""
         self.is_dynamic = is_dynamic
         """Shall the graph do for other sizes of maps too, where that costs a plainer node?"""
+        self._examples: Value | None = None
         self._path = ""
         self._source = ""
 
@@ -109,6 +130,61 @@ class Builder:
         value = Value(self._path, (self.batch, *shape), dtype)
         self.model.inputs.append(value)
         return value
+
+    def examples(self) -> Value:
+        """How many there are in this batch, as a number of the graph."""
+        if self._examples is None:
+            with self.layer("batch", ""):
+                shape = self.op("Shape", self.model.inputs[0], dims=(1,), dtype="int64", end=1)
+                size = self.op("Cast", shape, dtype="float", part="number", to=1)
+                self._examples = self.op("Squeeze", size, dims=(), part="size")
+        return self._examples
+
+    def clock(self) -> Value:
+        """How many steps there have been, an input of the step."""
+        if not any(v.name == CLOCK for v in self.model.inputs):
+            self.model.inputs.append(Value(CLOCK, (), "int64"))
+        return next(v for v in self.model.inputs if v.name == CLOCK)
+
+    def chance(self, dims: Dims, share: float) -> Value:
+        """True at random places, `share` of them in the mean.
+
+        The numbers come from the layer's name, the step and the place alone: a step that is done
+        again leaves out the same ones, in whatever program it is done. Each place's number goes
+        three times through x ↦ x² + k modulo a prime.
+        """
+        shape = self._sizes(dims)
+        count = self.op("ReduceProd", shape, dims=(), dtype="int64", part="count", keepdims=0)
+        zero, one = self.whole("zero", 0), self.whole("one_place", 1)
+        places = self.op("Range", zero, count, one, dims=("places",), dtype="int64", part="places")
+        prime, key = self.whole("prime", PRIME), self._key()
+        time = self.op("Mul", self.clock(), self.whole("stride", STRIDE), part="time")
+        start = self.op("Mod", self.op("Add", time, key, part="time_key"), prime, part="start")
+        x = self.op("Mul", places, self.whole("spread", SPREAD), part="spread_out")
+        for _ in range(ROUNDS):
+            x = self.op("Mod", self.op("Add", x, start, part="moved"), prime, part="within")
+            x = self.op("Mul", x, x, part="square")
+        x = self.op("Mod", self.op("Add", x, start, part="moved"), prime, part="random")
+        limit = self.whole("limit", round(share * PRIME))
+        hits = self.op("Less", x, limit, dtype="bool", part="hits")
+        return self.op("Reshape", hits, shape, dims=dims, part="chances")
+
+    def _sizes(self, dims: Dims) -> Value:
+        """A shape as a vector of the graph; the batch is that of this step."""
+        known = [n for n in dims[1:] if isinstance(n, int)]
+        assert len(known) == len(dims) - 1, f"only the batch is open: {dims}"
+        number = self.op("Cast", self.examples(), dtype="int64", part="batch", to=7)
+        first = self.op("Unsqueeze", number, self.ints("first", (0,)), dims=(1,), part="one_batch")
+        if not known:
+            return first
+        rest = self.ints("rest", known)
+        return self.op("Concat", first, rest, dims=(len(dims),), part="shape", axis=0)
+
+    def _key(self) -> Value:
+        from hashlib import sha256
+
+        digest = sha256(self._path.encode()).digest()
+        return self.whole("key", int.from_bytes(digest[:4], "big") % PRIME)
 
     def output(self, value: Value) -> None:
         self.model.outputs.append(value)
@@ -197,6 +273,9 @@ class Builder:
         """A part of some axes, as the layer's result."""
         parts = (("starts", starts), ("ends", ends), ("axes", axes))
         return self.op("Slice", x, *(self.ints(name, ns) for name, ns in parts), shape=y)
+
+    def whole(self, part: str, number: int) -> Value:
+        return self._constant(part, (number,), (), "int64")
 
     def scalar(self, part: str, number: float) -> Value:
         return self._constant(part, (number,), (), "float")

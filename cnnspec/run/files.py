@@ -5,6 +5,7 @@ A file may come from anywhere. Nothing here unpickles, and no number that a file
 before it is held against the bytes that are there.
 """
 
+import codecs
 import math
 import mmap
 import ntpath
@@ -86,10 +87,25 @@ MESSAGES: dict[str, dict[int, str]] = {
     "text": {},
 }
 
+TEXTS: dict[str, tuple[int, ...]] = {
+    "model": (2, 3, 4),
+    "graph": (2,),
+    "node": (1, 2, 3, 4, 7, 8),
+    "attribute": (1, 21),
+    "function": (1, 4, 5, 6, 10, 13),
+    "tensor": (8,),
+    "annotation": (1,),
+    "value": (1,),
+    "dimension": (2,),
+    "text": (1, 2),
+}
+"""Which fields are text. The parser takes any bytes for it, and then gives bytes."""
+
 WIDTHS = {1: 8, 5: 4}
 """Bytes of the wire types of a fixed size."""
 
 T = onnx.TensorProto
+KNOWN_TYPES = frozenset(T.DataType.values()) - {T.UNDEFINED}
 BITS: dict[int, int] = {
     **dict.fromkeys((T.FLOAT, T.INT32, T.UINT32), 32),
     **dict.fromkeys((T.DOUBLE, T.INT64, T.UINT64, T.COMPLEX64), 64),
@@ -185,13 +201,11 @@ def _kind_by_head(head: bytes, size: int) -> Kind:
 
 
 def _is_text(head: bytes) -> bool:
-    # The last character may be cut in two.
+    # Where the file goes on, its last character may be cut in two here.
     try:
-        text = head.decode() if len(head) < HEAD else head[:-4].decode(errors="strict")
-    except UnicodeDecodeError as fault:
-        if fault.start < len(head) - 8 or len(head) < HEAD:
-            return False
-        text = head[: fault.start].decode()
+        text = codecs.getincrementaldecoder("utf-8")().decode(head, len(head) < HEAD)
+    except UnicodeDecodeError:
+        return False
     return all(c.isprintable() or c in "\n\r\t\f\ufeff" for c in text)
 
 
@@ -245,6 +259,8 @@ def _skim(data: "mmap.mmap | bytes") -> None:
         kind, fields = stack[-1]
         for number, start, end in fields:
             count += 1
+            if end >= 0 and number in TEXTS.get(kind, ()):
+                data[start:end].decode()
             inner = MESSAGES[kind].get(number)
             if inner is not None and end >= 0:
                 stack.append((inner, _fields(data, start, end, inner)))
@@ -370,6 +386,8 @@ def _check_tensor(tensor: onnx.TensorProto, folder: str) -> None:
     bits = BITS.get(tensor.data_type)
     size = None if bits is None else -(-count * bits // 8)
     name = printable(tensor.name)
+    if tensor.data_type not in KNOWN_TYPES:
+        raise ValueError(f"its tensor `{name}` is of type {tensor.data_type}, which ONNX has not")
     if tensor.data_location == T.EXTERNAL:
         if size is None:
             raise ValueError(f"its tensor `{name}` of type {tensor.data_type} lies in another file")

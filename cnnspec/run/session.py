@@ -16,6 +16,8 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from cnnspec.run.files import read_onnx
+
 Device = Literal["auto", "cpu", "cuda"]
 
 QUIET = 3
@@ -102,8 +104,11 @@ def open_session(
     profile: "str | os.PathLike[str] | None" = None,
     optimise: bool = True,
 ) -> Session:
-    """A session for a model in a file, or in memory. Raises `CannotRun`."""
+    """A session for a model in a file, or in memory. Raises `CannotRun`, or `BadFile` for a file
+    that is no sound model: the runtime trusts what it is given, so it is looked at before."""
     chosen = choose(device)
+    if not isinstance(model, bytes):
+        read_onnx(model)
     options = ort.SessionOptions()
     options.log_severity_level = QUIET
     if threads is not None:
@@ -145,6 +150,8 @@ def _said(before: str = "") -> Iterator[None]:
     """What the runtime says, as one sentence."""
     try:
         yield
+    except MemoryError:
+        raise CannotRun(f"{before}it asks for more memory than there is") from None
     except (OSError, KeyError):
         raise
     except Exception as fault:

@@ -27,12 +27,12 @@ from cnnspec.text.suggest import nearest
 
 Floats = NDArray[np.float32]
 Stored = NDArray[np.generic]
-Path = str | os.PathLike[str]
+FilePath = str | os.PathLike[str]
 
-LONGEST_HEADER = 2**23
+LONGEST_HEADER = 2**22
 """Bytes of a safetensors header, or of an archive's list: enough for some ten thousand tensors."""
 
-MOST_ARRAYS = 20_000
+MOST_ARRAYS = 10_000
 """In an npz file: each is opened to see its shape."""
 
 SHOWN = 10
@@ -93,7 +93,7 @@ class Tensor:
 Tensors = Mapping[str, Tensor]
 
 
-def read_weights(path: Path) -> Tensors:
+def read_weights(path: FilePath) -> Tensors:
     """The tensors of a safetensors, npz or ONNX file by name; `BadFile` if it is none of these."""
     match kind := kind_of(path):
         case "safetensors":
@@ -109,7 +109,7 @@ def read_weights(path: Path) -> Tensors:
             raise BadFile(path, f"{what}; weights are in a safetensors, npz or ONNX file")
 
 
-def _at(path: Path, offset: int, size: int) -> bytes:
+def _at(path: FilePath, offset: int, size: int) -> bytes:
     try:
         with open(path, "rb") as file:
             file.seek(offset)
@@ -121,7 +121,7 @@ def _at(path: Path, offset: int, size: int) -> bytes:
     return data
 
 
-def _check_shape(path: Path, name: str, shape: Sequence[int]) -> None:
+def _check_shape(path: FilePath, name: str, shape: Sequence[int]) -> None:
     # An empty array, too, may not claim more along its other axes than NumPy can count.
     if len(shape) > 64 or any(n < 0 for n in shape) or math.prod(n or 1 for n in shape) >= 2**56:
         raise BadFile(path, f"its tensor `{printable(name)}` claims the shape {_show(shape[:65])}")
@@ -130,7 +130,7 @@ def _check_shape(path: Path, name: str, shape: Sequence[int]) -> None:
 # ── safetensors ────────────────────────────────────────────────────────────────────────────────
 
 
-def _of_safetensors(path: Path) -> Iterator[Tensor]:
+def _of_safetensors(path: FilePath) -> Iterator[Tensor]:
     """The library checks the file; where the numbers are is then read from its header."""
     size = size_of(path)
     length = int.from_bytes(_at(path, 0, 8), "little")
@@ -158,7 +158,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return found
 
 
-def _entry(path: Path, name: str, said: Mapping[str, object], base: int) -> Tensor:
+def _entry(path: FilePath, name: str, said: Mapping[str, object], base: int) -> Tensor:
     shape, places = said.get("shape"), said.get("data_offsets")
     if not _are_counts(shape) or not _are_counts(places) or len(places) != 2:
         raise BadFile(path, f"a broken safetensors file at its tensor `{printable(name)}`")
@@ -182,7 +182,7 @@ def _are_counts(x: object) -> TypeGuard[list[int]]:
     return isinstance(x, list) and all(type(n) is int and n >= 0 for n in x)
 
 
-def _no_floats(path: Path, name: str, shape: Sequence[int], dtype: str) -> Tensor:
+def _no_floats(path: FilePath, name: str, shape: Sequence[int], dtype: str) -> Tensor:
     """Shapes, counts of batches and the like: there, but no weight."""
     dtype = printable(dtype.lower(), 40)
 
@@ -195,7 +195,7 @@ def _no_floats(path: Path, name: str, shape: Sequence[int], dtype: str) -> Tenso
 # ── npz ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _of_npz(path: Path) -> Tensors:
+def _of_npz(path: FilePath) -> Tensors:
     found: dict[str, Tensor] = {}
     try:
         _check_list(path)
@@ -220,7 +220,7 @@ def _said(fault: BaseException) -> str:
     return text[:1].lower() + text[1:] or type(fault).__name__
 
 
-def _check_list(path: Path) -> None:
+def _check_list(path: FilePath) -> None:
     """Is the archive's list of a size to be read? `zipfile` reads it whole, whatever it is."""
     size = size_of(path)
     tail = _at(path, max(0, size - 2**16 - 100), min(size, 2**16 + 100))
@@ -230,7 +230,7 @@ def _check_list(path: Path) -> None:
         raise BadFile(path, f"its list of arrays has more than {LONGEST_HEADER:,} bytes")
 
 
-def _member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Tensor:
+def _member(path: FilePath, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Tensor:
     name = member.filename.removesuffix(".npy")
     shown = printable(name)
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -278,7 +278,7 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic
     return shape, is_fortran, dtype, file.tell()
 
 
-def _unpacked(path: Path, name: str, length: int, size: int) -> bytes:
+def _unpacked(path: FilePath, name: str, length: int, size: int) -> bytes:
     try:
         with zipfile.ZipFile(path) as archive, archive.open(name) as file:
             file.read(length)
@@ -295,14 +295,14 @@ def _unpacked(path: Path, name: str, length: int, size: int) -> bytes:
 # ── ONNX ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def _of_onnx(path: Path) -> Tensors:
+def _of_onnx(path: FilePath) -> Tensors:
     """The initializers of the outermost graph."""
     model = read_onnx(path)
     is_ours = any(p.key.startswith("cnnspec.") for p in model.metadata_props)
     return {t.name: _initializer(path, t, is_ours) for t in model.graph.initializer}
 
 
-def _initializer(path: Path, proto: onnx.TensorProto, is_ours: bool) -> Tensor:
+def _initializer(path: FilePath, proto: onnx.TensorProto, is_ours: bool) -> Tensor:
     name, shape = proto.name, tuple(proto.dims)
     dtype = ONNX.get(proto.data_type)
     if dtype is None:
@@ -312,7 +312,7 @@ def _initializer(path: Path, proto: onnx.TensorProto, is_ours: bool) -> Tensor:
     return Tensor(name, shape, dtype, lambda: _numbers(path, proto, dtype), is_spare)
 
 
-def _numbers(path: Path, proto: onnx.TensorProto, dtype: str) -> Stored:
+def _numbers(path: FilePath, proto: onnx.TensorProto, dtype: str) -> Stored:
     if proto.data_location == T.EXTERNAL:
         said = {e.key: e.value for e in proto.external_data}
         place = external(said["location"], os.path.dirname(os.path.abspath(path)))
@@ -363,10 +363,10 @@ class Rename:
         return "".join(a + b for a, b in zip(pieces, [*carried, name[at:end], ""], strict=True))
 
 
-def read_map(source: "Path | Iterable[tuple[str, str]]") -> Sequence[Rename]:
+def read_map(source: "FilePath | Iterable[tuple[str, str]]") -> Sequence[Rename]:
     """The lines `theirs = ours` of a file, or pairs; `BadFile` with the line that is none."""
     if not isinstance(source, str | os.PathLike):
-        return [_rename("the map", f"{a} = {b}", i) for i, (a, b) in enumerate(source, 1)]
+        return [_rename("the map", a, "=", b, i) for i, (a, b) in enumerate(source, 1)]
     size = size_of(source)
     if size > LONGEST_MAP:
         raise BadFile(source, f"{size:,} bytes, more than the {LONGEST_MAP:,} a map can have")
@@ -375,13 +375,14 @@ def read_map(source: "Path | Iterable[tuple[str, str]]") -> Sequence[Rename]:
     except UnicodeDecodeError as fault:
         raise BadFile(source, f"no map: byte {fault.start:,} is not UTF-8") from None
     bare = [re.sub(r"(^|\s)#.*", "", line).strip() for line in lines]
-    return [_rename(source, line, i) for i, line in enumerate(bare, 1) if line]
+    parts = [line.partition("->" if "->" in line else "=") for line in bare]
+    return [_rename(source, *p, i) for i, p in enumerate(parts, 1) if any(p)]
 
 
-def _rename(path: Path, line: str, i: int) -> Rename:
-    theirs, arrow, ours = line.partition("->") if "->" in line else line.partition("=")
+def _rename(path: FilePath, theirs: str, arrow: str, ours: str, i: int) -> Rename:
     theirs, ours = theirs.strip(), ours.strip()
     if not (arrow and theirs and ours):
+        line = " ".join(x for x in (theirs, arrow, ours) if x)
         raise BadFile(path, f"line {i}: `{printable(line)}` is not `theirs = ours`")
     if theirs.count("*") != ours.count("*"):
         a, b = theirs.count("*"), ours.count("*")
@@ -451,8 +452,8 @@ def _squeezed(shape: Sequence[int]) -> list[int]:
 def _differences(wanted: Shapes, ours: Tensors, matched: Matched) -> str:
     extra = {name: ours[name] for name in matched.extra}
     missing, misshapen = matched.missing, matched.misshapen
-    counts = f"{len(missing):,} are missing and {len(misshapen):,} have another shape"
-    lines = [f"of {len(wanted):,} weights {counts}; {len(extra):,} are extra"]
+    counts = f"{len(missing):,} missing, {len(misshapen):,} of another shape"
+    lines = [f"of {len(wanted):,} weights {counts}; {len(extra):,} extra"]
 
     def lacking(name: str) -> str:
         # Only a tensor of the same shape can be meant.
