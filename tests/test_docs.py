@@ -21,7 +21,14 @@ from reference import MARKED, regenerate
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
-    ROOT / name for name in ("README.md", "CHANGELOG.md", "docs/language.md", "docs/commands.md")
+    ROOT / name
+    for name in (
+        "README.md",
+        "CHANGELOG.md",
+        "docs/language.md",
+        "docs/commands.md",
+        "docs/onnx.md",
+    )
 ]
 
 
