@@ -14,6 +14,7 @@ from cnnspec.layers.base import (
     times,
 )
 from cnnspec.layers.codes import CODES
+from cnnspec.layers.pool import unmerged
 from cnnspec.layers.window import Window, window
 from cnnspec.onnxir.builder import Builder
 from cnnspec.onnxir.graph import Value
@@ -91,7 +92,7 @@ class Subsampling(Layer):
             )
         means = g.op(
             "AveragePool",
-            xs[0],
+            unmerged(g, xs[0]),
             shape=y,
             part="means",
             kernel_shape=window.kernel,

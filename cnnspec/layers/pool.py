@@ -175,7 +175,7 @@ class Pool(Layer):
         window = self.window(x.inner)
         return g.op(
             op,
-            x,
+            unmerged(g, x),
             shape=y,
             kernel_shape=window.kernel,
             strides=window.strides,
@@ -188,6 +188,18 @@ class Pool(Layer):
         """By how many pixels the last window of each axis goes beyond the padding."""
         axes = self.window(x).axes
         return tuple(max(0, (a.out - 1) * a.stride + a.extent - a.padded) for a in axes)
+
+
+def unmerged(g: Builder, x: Value) -> Value:
+    """The same value, kept apart from a `pad` that makes it.
+
+    ONNX Runtime 1.31 merges a border of zeros into the pool behind it, where zeros no longer count
+    as numbers of a maximum, and a border as wide as the window is refused.
+    """
+    if not any(node.op == "Pad" and x.name in node.outputs for node in g.model.nodes):
+        return x
+    # A maximum of one value is that value, and no pass of the runtime takes it away.
+    return g.op("Max", x, part="bordered")
 
 
 def _widest(n: int, m: int) -> int:
