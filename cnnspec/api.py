@@ -83,14 +83,16 @@ class Network:
         add_outputs: Sequence[str] = (),
         head: "Head" = "as-is",
         labels: Sequence[str] = (),
-        precision: Literal["fp32", "fp16"] = "fp32",
+        precision: Literal["fp32", "fp16", "int8"] = "fp32",
+        calibrate: "ArrayLike | Mapping[str, ArrayLike] | str | os.PathLike[str] | None" = None,
     ) -> "CompiledModel":
         """The network as an ONNX model, to save and to run; the arguments are the options of
         `cnnspec compile`.
 
         Weights are drawn from the seed, unless `weights` has them: arrays by name, or the path of a
-        safetensors, npz or ONNX file. Raises `ValueError` with a sentence for what this network
-        does not allow.
+        safetensors, npz or ONNX file. For int8, `calibrate` has examples of what the network will
+        be given: an array, one for each input by name, or a path. Raises `ValueError` with a
+        sentence for what this network does not allow.
 
         >>> load("lenet5").compile(opset=13)
         <model LeNet5: 13 nodes>
@@ -115,7 +117,12 @@ class Network:
             labels=tuple(labels),
         )
         given = self._given(weights, weights_map, strict=strict)
-        return CompiledModel(compile_graph(self.graph, options, given))
+        made = CompiledModel(compile_graph(self.graph, options, given))
+        if precision != "int8":
+            return made
+        from cnnspec.run.quantise import quantised
+
+        return quantised(made, calibrate)
 
     def _given(
         self, weights: "Weights | None", names: "str | os.PathLike[str] | None", *, strict: bool

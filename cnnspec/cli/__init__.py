@@ -13,6 +13,7 @@ COMMANDS = {
     "check": ("cnnspec.cli.check", "Say what is wrong with specs, or nothing."),
     "report": ("cnnspec.cli.report", "Show every shape and count of a network."),
     "compile": ("cnnspec.cli.compile", "Write a network as an ONNX file."),
+    "train": ("cnnspec.cli.train", "Train a network as its `train` part says."),
     "run": ("cnnspec.cli.run", "Show what a network says of pictures and arrays."),
     "fmt": ("cnnspec.cli.fmt", "Bring specs into the canonical form, comments kept."),
     "expand": ("cnnspec.cli.expand", "Show the flat spec, after blocks, loops and conditions."),

@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -14,6 +14,8 @@ from cnnspec.onnxir.opset import DEFAULT, NEWEST, OLDEST
 if TYPE_CHECKING:
     from cnnspec.emit.options import Head
     from cnnspec.run.model import CompiledModel
+
+    Precision = Literal["fp32", "fp16", "int8"]
 
 STDOUT = "-"
 
@@ -81,7 +83,7 @@ def command(
     outputs: tuple[str, ...],
     head: "Head",
     labels: str | None,
-    precision: str,
+    precision: "Precision",
     calibrate: str | None,
     external_data: bool,
     text: bool,
@@ -105,11 +107,16 @@ def command(
         raise click.UsageError("--no-weights leaves nothing that another option could work on.")
     if weights is None and (names is not None or partial):
         raise click.UsageError("--map and --partial are about the file of --weights.")
+    if precision == "int8" and calibrate is None:
+        raise click.UsageError("--precision int8 needs examples: --calibrate PATH.")
+    if precision == "fp32" and calibrate is not None:
+        raise click.UsageError("--calibrate is for --precision fp16 and int8.")
     from cnnspec.api import Network
 
     network = Network(need_graph(source_of(file), overrides, colour), ())
-    try:
-        model = network.compile(
+
+    def compiled(precision: "Precision", calibrate: str | None = None) -> "CompiledModel":
+        return network.compile(
             opset=opset,
             batch=batch,
             dynamic_size=dynamic_size,
@@ -123,16 +130,22 @@ def command(
             add_outputs=outputs,
             head=head,
             labels=_labels(labels),
-            precision="fp16" if precision == "fp16" else "fp32",
+            precision=precision,
+            calibrate=calibrate,
         )
+
+    try:
+        model = compiled(precision, calibrate if precision == "int8" else None)
         if text:
             click.echo(model.text(), nl=False)
             return 0
         written = _write(model, output or f"{_stem(file)}.onnx", external_data)
+        if written:
+            click.echo(_summary(model, written))
+        if written and precision != "fp32":
+            click.echo("\n".join(_measured(compiled("fp32"), model, precision, calibrate)))
     except ValueError as fault:
         raise click.ClickException(str(fault)) from None
-    if written:
-        click.echo(_summary(model, written))
     return 0
 
 
@@ -151,6 +164,42 @@ def _summary(model: "CompiledModel", written: list[Path]) -> str:
     """`lenet5.onnx: 13 nodes, 61,706 parameters, 0.25 MB, opset 17, weights drawn from seed 0`."""
     size = sum(path.stat().st_size for path in written)
     return f"{' and '.join(map(str, written))}: {model.summary()}, {size / 1e6:,.2f} MB"
+
+
+def _measured(
+    whole: "CompiledModel", model: "CompiledModel", precision: str, path: str | None
+) -> list[str]:
+    """The lines of a table: what was won against single precision, and what it costs."""
+    from cnnspec.run.compare import compare, latencies
+    from cnnspec.run.examples import draw_examples, read_examples
+    from cnnspec.run.wanted import wanted
+
+    a, b = whole.session("cpu"), model.session("cpu")
+    wants, _ = wanted(a)
+    step = int(whole.metadata.get("cnnspec.size_step", "1"))
+    examples = (
+        draw_examples(wants, step) if path is None else read_examples(path, wants, whole.labels)
+    )
+    found = compare(a, b, examples)
+    one = next(examples.batches(1))[0]
+    times = latencies([lambda: a.run(one), lambda: b.run(one)])
+    sizes = [len(m.to_bytes()) / 1e6 for m in (whole, model)]
+    rows = [
+        ("", "fp32", precision),
+        ("size", *(f"{size:,.2f} MB" for size in sizes)),
+        ("latency, cpu", *(f"{t * 1e3:,.2f} ms" for t in times)),
+    ]
+    if found.accuracies is not None:
+        rows.append(("accuracy", *(f"{100 * share:.2f} %" for share in found.accuracies)))
+    if found.agreement is not None:
+        rows.append(("same class", "", f"{100 * found.agreement:.2f} %"))
+    far = found.deviation
+    rows.append(("largest deviation", "", f"{far.absolute:.3g}"))
+    rows.append(("  of the largest output", "", f"{100 * far.relative:.2f} %"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}" for row in rows]
+    of = "drawn at random" if examples.is_drawn else f"in {path}"
+    return ["", *lines, "", f"on {found.count:,} examples {of}"]
 
 
 def _labels(path: str | None) -> list[str]:

@@ -9,9 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnspec.run.examples import Examples
+from cnnspec.run.wanted import Session
 from cnnspec.text.record import record
 
 Array = NDArray[Any]
+
+BATCH = 16
 
 ROUNDS = 20
 """How often each model runs, at most."""
@@ -33,29 +37,51 @@ class Deviation:
     """As a share of the largest number that the first one has there."""
 
 
+class Gap:
+    """The deviation of one output, over batches that follow one another."""
+
+    def __init__(self) -> None:
+        self._gap = self._size = 0.0
+
+    def add(self, a: Array, b: Array) -> None:
+        assert a.shape == b.shape, f"{_show(a.shape)} is compared with {_show(b.shape)}"
+        x, y = a.astype(np.float64), b.astype(np.float64)
+        # Infinity minus itself is no number.
+        with np.errstate(invalid="ignore"):
+            gap = np.where((x == y) | (np.isnan(x) & np.isnan(y)), 0.0, np.abs(x - y))
+        gap = np.nan_to_num(gap, nan=np.inf, posinf=np.inf)
+        self._gap = max(self._gap, float(gap.max(initial=0.0)))
+        self._size = max(self._size, float(np.abs(x[np.isfinite(x)]).max(initial=0.0)))
+
+    def deviation(self, output: str) -> Deviation:
+        relative = self._gap / self._size if self._size else float("inf") if self._gap else 0.0
+        return Deviation(output, self._gap, relative)
+
+
 def deviation(a: Mapping[str, Array], b: Mapping[str, Array]) -> Deviation:
     """The output in which `b` is farthest from `a`, relative to the numbers of `a`.
 
-    Both have the same outputs. Where one of two numbers is infinite or none, and the other is not
-    the same, they are infinitely far apart.
+    Both have the same outputs in the same shapes. Where one of two numbers is infinite or none, and
+    the other is not the same, they are infinitely far apart.
     """
+    return _farthest(_add({}, a, b))
+
+
+def _add(gaps: dict[str, Gap], a: Mapping[str, Array], b: Mapping[str, Array]) -> Mapping[str, Gap]:
     assert a.keys() == b.keys(), f"outputs {sorted(a)} are compared with {sorted(b)}"
-    found = [_between(name, x, b[name]) for name, x in a.items()]
+    for name, x in a.items():
+        gaps.setdefault(name, Gap()).add(x, b[name])
+    return gaps
+
+
+def _farthest(gaps: Mapping[str, Gap]) -> Deviation:
+    found = [gap.deviation(name) for name, gap in gaps.items()]
     return max(found, key=lambda d: d.relative)
 
 
-def _between(output: str, a: Array, b: Array) -> Deviation:
-    if a.shape != b.shape:
-        raise ValueError(f"the output `{output}` is {_show(a.shape)} and {_show(b.shape)}")
-    x, y = a.astype(np.float64), b.astype(np.float64)
-    # Infinity minus itself is no number.
-    with np.errstate(invalid="ignore"):
-        gap = np.where((x == y) | (np.isnan(x) & np.isnan(y)), 0.0, np.abs(x - y))
-    gap = np.nan_to_num(gap, nan=np.inf, posinf=np.inf)
-    absolute = float(gap.max(initial=0.0))
-    size = float(np.abs(x[np.isfinite(x)]).max(initial=0.0))
-    relative = absolute / size if size else float("inf") if absolute else 0.0
-    return Deviation(output, absolute, relative)
+def has_classes(y: Array) -> bool:
+    """Is it a number for each of several classes, or the number of the class?"""
+    return y.dtype.kind in "iu" or (y.ndim >= 2 and y.shape[1] > 1)
 
 
 def classes(y: Array) -> NDArray[np.int64]:
@@ -68,19 +94,27 @@ def classes(y: Array) -> NDArray[np.int64]:
     return y.argmax(1).astype(np.int64)
 
 
-def agreement(a: Array, b: Array) -> float:
-    """The share of items that two outputs put into the same class."""
-    return float((classes(a) == classes(b)).mean())
+def is_right(y: Array, labels: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+    """Of each item, or of each of its pixels: does the output put it into the class that it is of?
 
-
-def accuracy(y: Array, labels: NDArray[np.integer[Any]]) -> float:
-    """The share of items that an output puts into the class that they are of."""
+    Raises `ValueError` where there are more labels than classes, or fewer.
+    """
     said = classes(y)
     # A classifier without a last dense layer leaves maps of 1x1.
     said = said.reshape(labels.shape) if said.size == labels.size else said
     if said.shape != labels.shape:
         raise ValueError(f"labels of shape {_show(labels.shape)} for {_show(said.shape)} classes")
-    return float((said == labels).mean())
+    return said == labels
+
+
+def accuracy(y: Array, labels: NDArray[np.integer[Any]]) -> float:
+    """The share of items that an output puts into the class that they are of."""
+    return float(is_right(y, labels).mean())
+
+
+def agreement(a: Array, b: Array) -> float:
+    """The share of items that two outputs put into the same class."""
+    return float((classes(a) == classes(b)).mean())
 
 
 def latencies(
@@ -101,6 +135,41 @@ def latencies(
         if done + 1 >= FEWEST and max(map(sum, times), default=0.0) > seconds:
             break
     return [median(kept) for kept in times]
+
+
+@record
+class Comparison:
+    """What two models do with the same examples."""
+
+    count: int
+    deviation: Deviation
+    agreement: float | None
+    """The share of classes that are the same, of items or of their pixels; None without classes."""
+    accuracies: tuple[float, float] | None
+    """None where the examples have no labels."""
+
+
+def compare(a: Session, b: Session, examples: Examples) -> Comparison:
+    """Both models on all examples; classes are those of the first output."""
+    gaps: dict[str, Gap] = {}
+    same: list[Array] = []
+    right: list[tuple[Array, Array]] = []
+    head = a.outputs[0].name
+    count = 0
+    for feeds, n, labels in examples.batches(BATCH):
+        xs, ys = ({name: y[:n] for name, y in s.run(feeds).items()} for s in (a, b))
+        _add(gaps, xs, ys)
+        if has_classes(xs[head]):
+            same.append((classes(xs[head]) == classes(ys[head])).ravel())
+        if labels is not None:
+            right.append((is_right(xs[head], labels).ravel(), is_right(ys[head], labels).ravel()))
+        count += n
+    accuracies = (_share([r for r, _ in right]), _share([r for _, r in right])) if right else None
+    return Comparison(count, _farthest(gaps), _share(same) if same else None, accuracies)
+
+
+def _share(found: Sequence[Array]) -> float:
+    return float(np.concatenate(found).mean())
 
 
 def _show(shape: Sequence[int]) -> str:

@@ -57,12 +57,15 @@ class CompiledModel:
         shown = onnx.ModelProto(
             ir_version=proto.ir_version, opset_import=proto.opset_import, graph=proto.graph
         )
+        del shown.graph.initializer[:]
         return onnx.printer.to_text(shown) + "\n"
 
     def summary(self) -> str:
         """`13 nodes, 61,706 weights, opset 17`."""
         if not isinstance(self._model, Model):
-            return f"{len(self._model.graph.node)} nodes"
+            proto = self._model
+            (opset,) = (o.version for o in proto.opset_import if not o.domain)
+            return f"{len(proto.graph.node)} nodes, opset {opset}"
         held = sum(prod(t.shape) for t in self._model.tensors.values() if t.is_weight)
         seed = self.metadata.get("cnnspec.seed")
         origin = "" if seed is None else f" drawn from seed {seed}"

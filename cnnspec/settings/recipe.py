@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cnnspec.syntax import tree
 from cnnspec.text.diagnostic import Sink
 from cnnspec.text.record import record
-from cnnspec.text.source import Span
+from cnnspec.text.source import Source, Span
 
 if TYPE_CHECKING:
     from cnnspec.settings.augment import Augmentation
@@ -102,6 +102,18 @@ class Recipe:
         """This recipe, with each setting that `other` was given taken from there."""
         kept = [line for line in self.lines if not other.was_given(line.setting)]
         return _assemble([*kept, *other.lines])
+
+
+def with_words(recipe: Recipe, words: "Sequence[Word]") -> Recipe:
+    """The recipe with these words in place of what it says of the same settings, as if written
+    behind it; freezing adds up."""
+    from cnnspec.settings.plain import Freeze
+
+    kinds = {type(word) for word in words if not isinstance(word, Freeze)}
+    kept = [line for line in recipe.lines if type(line.words[0]) not in kinds]
+    nowhere = Span(Source("<options>", ""), 0, 0)
+    added = [Line(w.kind, (w,), (Place(nowhere, {}),), nowhere) for w in words]
+    return _assemble([*kept, *added])
 
 
 def default_recipe() -> Recipe:

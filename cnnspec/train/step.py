@@ -26,6 +26,9 @@ RATE = "lr"
 LOSS, CORRECT = "loss", "correct"
 """Outputs: the mean loss, how many are right."""
 
+OUT = "out/"
+"""The beginning of the name of a head's output in an evaluation."""
+
 CLASS_WEIGHTS = "class_weights"
 """The input with how much each class counts, where the data says it."""
 
@@ -86,6 +89,12 @@ def build_step(
     return _Making(graph, recipe, weights, is_frozen or frozen_by(recipe)).step(has_start)
 
 
+def build_evaluation(graph: Graph, recipe: Recipe, weights: WeightSource) -> Step:
+    """What a network with given weights makes of a batch, with its loss: with running statistics,
+    and nothing left out. All weights enter as inputs; the outputs of heads are `out/head`."""
+    return _Making(graph, recipe, weights, lambda _: False).evaluation()
+
+
 def frozen_by(recipe: Recipe) -> Callable[[Node], bool]:
     """Does a layer keep its weights: by its own word, or by a pattern of the recipe?"""
     return lambda node: node.frozen or any(f.covers(node.path) for f in recipe.freeze)
@@ -108,6 +117,24 @@ class _Making:
         self.kept: list[Kept] = []
         self.targets: dict[str, Value] = {}
         self.averaged: dict[str, str] = {}
+
+    def evaluation(self) -> Step:
+        ends = [self._end(loss) for loss in self.recipe.losses]
+        wanted = [n.index for n in ends] + [o.node for o in self.graph.outputs]
+        values = lower_into(self.g, self.graph, wanted, self.weights)
+        self.inputs = tuple(v.name for v in self.model.inputs)
+        self._all_enter()
+        self._loss(values, ends)
+        outputs = [LOSS, *self._right(values, ends)]
+        for name in outputs:
+            self.g.output(self.model.values[name])
+        for head in self.graph.outputs:
+            with self.g.layer(OUT + head.name, ""):
+                self.g.output(self.g.op("Identity", values[head.node]))
+        model = self.model.with_nodes(self.model.nodes)
+        model.verify()
+        outputs += [OUT + head.name for head in self.graph.outputs]
+        return Step(model, self.inputs, self.targets, tuple(self.kept), (), {}, tuple(outputs))
 
     def step(self, has_start: bool) -> Step:
         ends = [self._end(loss) for loss in self.recipe.losses]
@@ -162,6 +189,11 @@ class _Making:
         if end is self._last(loss):
             return loss.reads(end.layer.kind)
         return "logits"
+
+    def _all_enter(self) -> None:
+        for tensor in [t for t in self.model.tensors.values() if t.is_weight]:
+            del self.model.tensors[tensor.name]
+            self._keep(tensor.name, tensor.shape, None)
 
     def _weights_enter(self) -> dict[str, Tensor]:
         """Weights as inputs, but for those of layers that are frozen; what they start at."""
@@ -219,8 +251,6 @@ class _Making:
 
     def _target(self, loss: Loss, z: Value) -> Value:
         """What is right: the input itself, classes, or numbers like the network's."""
-        if loss.is_of_input:
-            return next(v for v in self.model.inputs if v.name == self.inputs[0])
         head = loss.on or self.graph.outputs[0].name
         if head not in self.targets:
             name = "target" if loss.on is None else f"target.{head}"
@@ -229,7 +259,11 @@ class _Making:
                 {"classes", "masks"} & set(loss.compares)
             )
             mixes = any(word.is_of_batches for word in self.recipe.augment)
-            if is_class and not mixes:
+            if loss.is_of_input:
+                # Without the noise that the network may be given: told apart.
+                own = next(v for v in self.model.inputs if v.name == self.inputs[0])
+                value = Value(name, own.shape)
+            elif is_class and not mixes:
                 value = Value(name, (z.shape[0], *z.shape[2:]), "int64")
             else:
                 value = Value(name, z.shape)

@@ -1,0 +1,65 @@
+"""How is a training run put down, and taken up again where it was?"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ValidationError
+from safetensors.numpy import save
+
+from cnnspec.run.files import BadFile
+from cnnspec.run.weights import read_weights
+from cnnspec.writing import replacing
+
+KEY = "cnnspec"
+
+State = Mapping[str, NDArray[Any]]
+
+
+class Position(BaseModel):
+    """Where a run stands: so many epochs and batches are done."""
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    right: float = 0.0
+    seen: int = 0
+    """Of this epoch so far: examples, the sum of their losses, how many are right."""
+    best: float | None = None
+    best_epoch: int | None = None
+    waited: int = 0
+    """Epochs since validation became better."""
+    plateau_best: float | None = None
+    plateau_waited: int = 0
+    lowered: int = 0
+    seconds: float = 0.0
+    is_done: bool = False
+
+
+def write(path: Path, state: State, position: Position) -> None:
+    """Put a state down: the old one or the new one is there, whatever happens."""
+    arrays = {name: np.ascontiguousarray(x) for name, x in state.items()}
+    said = {KEY: position.model_dump_json()}
+    with replacing(path) as file:
+        file.write(save(arrays, said))
+
+
+def read(path: Path) -> tuple[dict[str, NDArray[Any]], Position]:
+    """The state and position of a checkpoint; `BadFile` where it is none of ours."""
+    tensors = read_weights(path)
+    try:
+        position = Position.model_validate_json(_said(path))
+    except (ValidationError, KeyError, ValueError):
+        raise BadFile(path, "no checkpoint of a training run") from None
+    return {name: t.read() for name, t in tensors.items()}, position
+
+
+def _said(path: Path) -> str:
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    return str(header["__metadata__"][KEY])

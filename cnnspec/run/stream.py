@@ -1,0 +1,140 @@
+"""In which batches do examples come, and who prepares the next while one is used?"""
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+
+from cnnspec.run.sets.augment import Examples, augmented, mixed
+from cnnspec.run.sets.draws import Draws, permutation
+from cnnspec.run.sets.part import Arrays, Indices, Part
+from cnnspec.run.wanted import Array, Wanted
+from cnnspec.settings.augment import Augmentation, Mixup
+from cnnspec.text.record import record
+
+AHEAD = 2
+"""Finished batches that wait, beside those that the threads work on."""
+
+
+@record
+class Batch:
+    """What a step is given."""
+
+    inputs: Arrays
+    targets: Array
+    clean: Arrays
+    """The inputs without the noise of `data … noise=`: what an autoencoder is compared with."""
+    indices: Indices
+    """Which examples of the part these are."""
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+def batches(
+    part: Part,
+    batch_size: int,
+    *,
+    seed: int = 0,
+    epoch: int = 0,
+    shuffle: bool = False,
+    augment: Sequence[Augmentation] = (),
+    threads: int = 1,
+    start: int = 0,
+    classes: int = 0,
+) -> Iterator[Batch]:
+    """The batches of an epoch from number `start` on; the last may be smaller.
+
+    They are the same for the same seed and epoch, whatever `threads` and `start` are. With
+    `threads=0` each is prepared when it is asked for. What a thread raises is raised here; closing
+    the iterator ends the threads. `classes` is how many the network tells apart, where a mixture
+    has a share of each.
+    """
+    n = len(part)
+    order = permutation(n, seed, "order", epoch) if shuffle else np.arange(n)
+    groups = [order[i : i + batch_size] for i in range(start * batch_size, n, batch_size)]
+    making = _Making(part, augment, seed, epoch, classes or len(part.classes or ()))
+    if threads < 1:
+        yield from map(making.batch, groups)
+        return
+    waiting: deque[Future[Batch]] = deque()
+    pool = ThreadPoolExecutor(threads, "batches")
+    try:
+        for group in groups:
+            waiting.append(pool.submit(making.batch, group))
+            if len(waiting) >= threads + AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _Making:
+    """How the examples of an epoch become batches."""
+
+    def __init__(
+        self, part: Part, augment: Sequence[Augmentation], seed: int, epoch: int, classes: int
+    ) -> None:
+        self.part = part
+        self.wants = {w.name: w for w in part.wants}
+        self.augment = [word for word in augment if not isinstance(word, Mixup)]
+        self.mixup = next((word for word in augment if isinstance(word, Mixup)), None)
+        self.seed = seed
+        self.epoch = epoch
+        self.classes = classes
+
+    def batch(self, indices: Indices) -> Batch:
+        raw, targets = self.part.fetch(indices)
+        are_pixels = {name: x.dtype == np.uint8 for name, x in raw.items()}
+        if self.part.gives == "pictures" and targets.dtype == np.uint8:
+            targets = np.multiply(targets, np.float32(1 / 255), dtype=np.float32)
+        given = Examples(
+            raw,
+            targets,
+            self.part.gives,
+            indices,
+            self.part.range,
+            self.part.ignored or 0,
+            any(are_pixels.values()),
+        )
+        given = augmented(self.augment, given, self.seed, self.epoch)
+        if self.mixup is not None:
+            given = mixed(self.mixup, given, self.classes, self.seed, self.epoch)
+        clean = self._finished(given.inputs, are_pixels)
+        inputs = clean
+        if self.part.noise:
+            noisy = {name: self._noisy(x, name, indices) for name, x in given.inputs.items()}
+            inputs = self._finished(noisy, are_pixels)
+        return Batch(inputs, _target(given), clean, indices)
+
+    def _noisy(self, x: Array, name: str, indices: Indices) -> Array:
+        low, high = self.part.range
+        draws = Draws(indices, "noise", name, self.seed, self.epoch)
+        deviation = np.float32(self.part.noise * (high - low))
+        return x.astype(np.float32) + deviation * draws.normal(x.shape[1:])
+
+    def _finished(self, xs: Arrays, are_pixels: Mapping[str, bool]) -> Arrays:
+        return {name: finished(x, self.wants[name], are_pixels[name]) for name, x in xs.items()}
+
+
+def finished(x: Array, wanted: Wanted, are_pixels: bool) -> Array:
+    """Examples as the network takes them: their type, their scale, their order of axes."""
+    if wanted.dtype.kind in "iu":
+        limits = np.iinfo(wanted.dtype.name)
+        x = np.clip(np.rint(x), limits.min, limits.max) if x.dtype.kind == "f" else x
+    elif are_pixels and not wanted.raw and wanted.picture is not None:
+        x = np.multiply(x, np.float32(1 / 255), dtype=np.float32)
+    x = x.astype(wanted.dtype, copy=False)
+    if len(wanted.size) == 1:
+        x = x.reshape(len(x), -1)
+    return np.ascontiguousarray(np.moveaxis(x, 1, -1)) if wanted.layout == "hwc" else x
+
+
+def _target(given: Examples) -> Array:
+    """Classes as whole numbers, or as shares where they are mixed; pictures from 0 to 1."""
+    y = given.targets
+    if given.gives in ("classes", "masks"):
+        return y if y.dtype == np.float32 else y.astype(np.int64, copy=False)
+    return y.astype(np.float32, copy=False)

@@ -1,0 +1,34 @@
+"""What must a program know to drive a step: which output feeds which input, what else to give?"""
+
+from collections.abc import Mapping
+
+from cnnspec.onnxir.builder import CLOCK
+from cnnspec.settings.recipe import Recipe
+from cnnspec.train.step import FIRST, RATE, Step
+
+
+def contract(step: Step, recipe: Recipe) -> Mapping[str, object]:
+    """As JSON: names of inputs and outputs, and the recipe's schedule."""
+    return {
+        "inputs": list(step.inputs),
+        "targets": {head: value.name for head, value in step.targets.items()},
+        "rate": RATE,
+        "clock": CLOCK,
+        "kept": [
+            {
+                "input": k.name,
+                "output": k.next,
+                "first": FIRST + k.name,
+                "shape": list(k.shape),
+                "type": k.dtype,
+            }
+            for k in step.kept
+        ],
+        "tells": list(step.outputs),
+        "trained": list(step.trained),
+        "batch": recipe.batch,
+        "epochs": recipe.epochs,
+        "lr": recipe.optimizer.lr,
+        "optimizer": recipe.optimizer.text(),
+        "schedule": recipe.schedule.text(),
+    }
