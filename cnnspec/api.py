@@ -19,6 +19,7 @@ from cnnspec.vocab.value import Word
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from cnnspec.emit.lower import WeightSource
     from cnnspec.emit.options import Head
     from cnnspec.report.facts import Report
     from cnnspec.run.model import CompiledModel
@@ -123,6 +124,52 @@ class Network:
         from cnnspec.run.quantise import quantised
 
         return quantised(made, calibrate)
+
+    def training_step(
+        self,
+        *,
+        seed: int | None = None,
+        weights: "Weights | None" = None,
+        weights_map: "str | os.PathLike[str] | None" = None,
+        strict: bool = True,
+    ) -> "CompiledModel":
+        """A whole step of training as an ONNX model: forward, loss, gradients and optimizer, as the
+        spec's `train` part says. What is kept from step to step enters and leaves; which output
+        feeds which input is in the metadata, under `cnnspec.step`."""
+        from cnnspec.run.model import CompiledModel
+        from cnnspec.settings.recipe import default_recipe
+        from cnnspec.train.contract import exported
+
+        recipe = self.graph.recipe or default_recipe()
+        source = self._source(seed, self._given(weights, weights_map, strict=strict))
+        return CompiledModel(exported(self.graph, recipe, source))
+
+    def gradient(
+        self,
+        name: str = "input",
+        *,
+        opset: int = DEFAULT,
+        seed: int | None = None,
+        weights: "Weights | None" = None,
+        weights_map: "str | os.PathLike[str] | None" = None,
+        strict: bool = True,
+    ) -> "CompiledModel":
+        """The network with the gradient of a class's score by an input: given `target`, the number
+        of a class for each example, it also answers with `input/gradient`."""
+        from cnnspec.run.model import CompiledModel
+        from cnnspec.train.saliency import with_gradient
+
+        source = self._source(seed, self._given(weights, weights_map, strict=strict))
+        return CompiledModel(with_gradient(self.graph, name, source, opset))
+
+    def _source(
+        self, seed: int | None, given: "Mapping[str, Callable[[], NDArray[Any]]]"
+    ) -> "WeightSource":
+        from cnnspec.emit.compile import source_of
+
+        if seed is None:
+            seed = self.graph.recipe.seed if self.graph.recipe is not None else 0
+        return source_of(given, seed)
 
     def _given(
         self, weights: "Weights | None", names: "str | os.PathLike[str] | None", *, strict: bool

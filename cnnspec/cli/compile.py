@@ -12,6 +12,7 @@ from cnnspec.cli.specs_of import Overrides, need_graph, source_of
 from cnnspec.onnxir.opset import DEFAULT, NEWEST, OLDEST
 
 if TYPE_CHECKING:
+    from cnnspec.api import Network
     from cnnspec.emit.options import Head
     from cnnspec.run.model import CompiledModel
 
@@ -63,6 +64,10 @@ STDOUT = "-"
     "--calibrate", metavar="PATH", help="Examples for int8, and to compare on: npz or a folder."
 )
 @click.option("--external-data", is_flag=True, help="Keep the weights in a file beside it.")
+@click.option("--training-step", is_flag=True, help="A whole step of training as one graph.")
+@click.option(
+    "--gradient-of", metavar="INPUT", help="With the gradient of a class's score by an input."
+)
 @click.option("--text", is_flag=True, help="Show the graph as text; write no file.")
 @colour_option
 def command(
@@ -86,6 +91,8 @@ def command(
     precision: "Precision",
     calibrate: str | None,
     external_data: bool,
+    training_step: bool,
+    gradient_of: str | None,
     text: bool,
     colour: str,
 ) -> int:
@@ -111,6 +118,8 @@ def command(
         raise click.UsageError("--precision int8 needs examples: --calibrate PATH.")
     if precision == "fp32" and calibrate is not None:
         raise click.UsageError("--calibrate is for --precision fp16 and int8.")
+    if training_step or gradient_of is not None:
+        _need_plain(click.get_current_context(), training_step)
     from cnnspec.api import Network
 
     network = Network(need_graph(source_of(file), overrides, colour), ())
@@ -135,11 +144,18 @@ def command(
         )
 
     try:
-        model = compiled(precision, calibrate if precision == "int8" else None)
+        if training_step or gradient_of is not None:
+            model = _differentiated(network, gradient_of, opset, seed, weights, names, not partial)
+        else:
+            model = compiled(precision, calibrate if precision == "int8" else None)
         if text:
             click.echo(model.text(), nl=False)
             return 0
-        written = _write(model, output or f"{_stem(file)}.onnx", external_data)
+        written = _write(
+            model,
+            output or f"{_stem(file)}{_suffix(training_step, gradient_of)}.onnx",
+            external_data,
+        )
         if written:
             click.echo(_summary(model, written))
         if written and precision != "fp32":
@@ -147,6 +163,42 @@ def command(
     except ValueError as fault:
         raise click.ClickException(str(fault)) from None
     return 0
+
+
+SHAPING = (
+    *("batch", "dynamic_size", "no_weights", "keep_bn", "fold_bn", "until", "outputs", "head"),
+    *("labels", "precision"),
+)
+"""Options for models that answer; a step and a gradient are shaped by their use."""
+
+
+def _need_plain(ctx: click.Context, is_step: bool) -> None:
+    what = "--training-step" if is_step else "--gradient-of"
+    asked = [*SHAPING, "gradient_of", "opset"] if is_step else SHAPING
+    for name in asked:
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            option = next(p.opts[-1] for p in ctx.command.params if p.name == name)
+            raise click.UsageError(f"{option} has nothing to say beside {what}.")
+
+
+def _differentiated(
+    network: "Network",
+    gradient_of: str | None,
+    opset: int,
+    seed: int | None,
+    weights: str | None,
+    names: str | None,
+    strict: bool,
+) -> "CompiledModel":
+    if gradient_of is None:
+        return network.training_step(seed=seed, weights=weights, weights_map=names, strict=strict)
+    return network.gradient(
+        gradient_of, opset=opset, seed=seed, weights=weights, weights_map=names, strict=strict
+    )
+
+
+def _suffix(is_step: bool, gradient_of: str | None) -> str:
+    return ".step" if is_step else ".gradient" if gradient_of is not None else ""
 
 
 def _write(model: "CompiledModel", output: str, external_data: bool) -> list[Path]:

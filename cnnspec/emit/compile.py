@@ -32,12 +32,21 @@ def compile_graph(
         raise CannotCompile(
             f"opset {options.opset} is not written; opsets {OLDEST} to {NEWEST} are"
         )
-    source = partial(_weight, given or {}, options.seed)
+    source = source_of(given or {}, options.seed)
     model = _lowered(graph, options, source)
     model = _shaped(model, options)
-    model.metadata |= metadata(graph, model, options, is_drawn=not given)
+    model.metadata |= metadata(graph, model, options, is_drawn=_is_drawn(graph, given or {}))
     model.verify()
     return model
+
+
+def source_of(given: "Mapping[str, Callable[[], NDArray[Any]]]", seed: int) -> WeightSource:
+    """Weights as they are given, and drawn from the seed where they are not."""
+    return partial(_weight, given, seed)
+
+
+def _is_drawn(graph: Graph, given: Mapping[str, object]) -> bool:
+    return any(name not in given for name in wanted_weights(graph))
 
 
 def wanted_weights(graph: Graph) -> Mapping[str, tuple[int, ...]]:

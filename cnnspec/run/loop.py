@@ -28,6 +28,7 @@ from cnnspec.run.session import Session, open_session
 from cnnspec.run.sets import Part, Splits
 from cnnspec.run.stream import Batch, batches
 from cnnspec.settings.recipe import Recipe
+from cnnspec.train.contract import exported
 from cnnspec.train.schedule import Rates
 from cnnspec.train.step import (
     CLASS_WEIGHTS,
@@ -371,8 +372,7 @@ class Training:
         self.out.mkdir(parents=True, exist_ok=True)
         with replacing(self.out / SPEC) as file:
             file.write(spec.encode())
-        step = build_step(self.graph, self.recipe, self._weight, has_start=True)
-        CompiledModel(step_model(step, self.recipe)).save(self.out / STEP)
+        save(exported(self.graph, self.recipe, self._weight), self.out / STEP)
         self._describe({})
 
     def _describe(self, test: Mapping[str, float]) -> None:
@@ -442,14 +442,6 @@ class Training:
 
 HIGHER = ("accuracy", "f1", "iou", "psnr")
 """Measures of which more is better."""
-
-
-def step_model(step: Step, recipe: Recipe) -> Any:
-    """The step's graph with its contract in the metadata."""
-    from cnnspec.train.contract import contract
-
-    step.model.metadata["cnnspec.step"] = json.dumps(contract(step, recipe))
-    return step.model
 
 
 def first_not_finite(step: Step, feeds: Arrays, state: Arrays) -> str:

@@ -1,10 +1,23 @@
 """What must a program know to drive a step: which output feeds which input, what else to give?"""
 
+import json
 from collections.abc import Mapping
 
+from cnnspec.emit.lower import WeightSource
+from cnnspec.model.graph import Graph
 from cnnspec.onnxir.builder import CLOCK
+from cnnspec.onnxir.graph import Model
 from cnnspec.settings.recipe import Recipe
-from cnnspec.train.step import FIRST, RATE, Step
+from cnnspec.train.step import FIRST, RATE, Step, build_step
+
+KEY = "cnnspec.step"
+
+
+def exported(graph: Graph, recipe: Recipe, weights: WeightSource) -> Model:
+    """The step with what is kept before the first one among its outputs, and with its contract."""
+    step = build_step(graph, recipe, weights, has_start=True)
+    step.model.metadata[KEY] = json.dumps(contract(step, recipe))
+    return step.model
 
 
 def contract(step: Step, recipe: Recipe) -> Mapping[str, object]:
