@@ -1,11 +1,14 @@
 """What does a gradient rule get, and what does it answer?"""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cnnspec.onnxir.builder import Builder
-from cnnspec.onnxir.graph import Attribute, Dims, DType, Model, Node, Value
+from cnnspec.onnxir.graph import Attribute, Dims, DType, Model, Node, Tensor, Value
 from cnnspec.text.record import record
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Grads = Sequence[Value | None]
 """One for each input; none where there is no gradient, on purpose."""
@@ -34,16 +37,35 @@ class Adjoint(Builder):
 
 @record
 class Use:
-    """An operator where it stands: its inputs and outputs."""
+    """An operator where it stands: its inputs and outputs, and what is constant among them."""
 
     node: Node
     x: tuple[Value | None, ...]
     y: tuple[Value, ...]
+    dy: tuple[Value | None, ...]
+    """The gradient of each output; none where the scalar does not hang on it."""
+    tensors: Mapping[str, Tensor]
 
     def input(self, k: int) -> Value:
         x = self.x[k]
         assert x is not None, f"`{self.node.name}` has no input {k}"
         return x
+
+    def has(self, k: int) -> bool:
+        """Is there an input `k`, or is it left out?"""
+        return k < len(self.x) and self.x[k] is not None
+
+    def is_constant(self, k: int) -> bool:
+        return self.input(k).name in self.tensors
+
+    def constant(self, k: int) -> "NDArray[Any]":
+        """The numbers of an input that is a tensor of the model."""
+        assert self.is_constant(k), f"`{self.node.name}` works out its input {k}: no constant"
+        return self.tensors[self.input(k).name].draw()
+
+    def ints(self, k: int) -> tuple[int, ...]:
+        """The numbers of a constant input, in a row."""
+        return tuple(int(n) for n in self.constant(k).reshape(-1))
 
     def number(self, name: str, otherwise: float) -> float:
         value = self.node.attributes.get(name, otherwise)

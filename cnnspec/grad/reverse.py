@@ -7,7 +7,8 @@ of its inputs; what several operators take gets the sum of what they answer.
 from collections.abc import Mapping, Sequence
 
 from cnnspec.grad.base import Adjoint, Use
-from cnnspec.grad.rules import RULES
+from cnnspec.grad.rules import RULES, SEVERAL
+from cnnspec.grad.unfold import unfold
 from cnnspec.onnxir.graph import Model, Node, Value
 
 INEXACT = ("float", "float16", "double")
@@ -30,6 +31,7 @@ def gradients(
     """Adds to the model the gradient of a scalar by each of these values; none where it does not
     hang on one. Raises `NoGradient`."""
     assert of.shape == (), f"`{of.name}` is no scalar: {of.shape}"
+    _unfold_towards(model, of, by)
     return _Walk(model, by, batch).back_from(of)
 
 
@@ -38,6 +40,7 @@ class _Walk:
         self.g = Adjoint(model, batch)
         self.by = by
         self.values = known_values(model)
+        self.tensors = dict(model.tensors)
         self.nodes = list(model.nodes)
         self.varying = _varying(self.nodes, self.values, by)
         self.answers: dict[str, list[Value]] = {}
@@ -46,7 +49,7 @@ class _Walk:
         with self.g.layer(f"{of.name}/grad", ""):
             self.answers[of.name] = [self.g.scalar("one", 1)]
         for node in reversed(self.nodes):
-            if node.outputs[0] in self.varying and node.outputs[0] in self.answers:
+            if any(n in self.varying and n in self.answers for n in node.outputs):
                 with self.g.layer(f"{node.name}/grad", node.source):
                     self._through(node)
         found: dict[str, Value | None] = {}
@@ -59,13 +62,16 @@ class _Walk:
         rule = RULES.get(node.op)
         if rule is None:
             raise NoGradient(node)
-        dy = self._total(node.outputs[0])
-        assert dy is not None
         use = Use(
             node,
             tuple(self.values[n] if n else None for n in node.inputs),
             tuple(self.values[n] for n in node.outputs),
+            tuple(self._total(n) for n in node.outputs),
+            self.tensors,
         )
+        if node.op not in SEVERAL and any(dy is not None for dy in use.dy[1:]):
+            raise NoGradient(node)
+        dy = next(dy for dy in use.dy if dy is not None)
         answers = rule(self.g, dy, use)
         assert len(answers) <= len(node.inputs), f"{node.op} answers for inputs it has not"
         for x, dx in zip(use.x, answers, strict=False):
@@ -98,6 +104,20 @@ class _Walk:
             axes = range(ahead)
             dx = self.g.reduce("ReduceSum", dx, axes, dims=x.shape, keepdims=0, part="lower")
         return dx
+
+
+def _unfold_towards(model: Model, of: Value, by: Sequence[str]) -> None:
+    """What has no rule and lies between these values and the scalar becomes what it is made of."""
+    varying, wanted = _varying(model.nodes, known_values(model), by), {of.name}
+    nodes: list[Node] = []
+    for node in reversed(model.nodes):
+        steps = [node]
+        if not wanted.isdisjoint(node.outputs):
+            wanted.update(node.inputs)
+            if not varying.isdisjoint(node.outputs):
+                steps = unfold(model, node, RULES)
+        nodes += reversed(steps)
+    model.nodes[:] = reversed(nodes)
 
 
 def known_values(model: Model) -> dict[str, Value]:

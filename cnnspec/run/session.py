@@ -111,7 +111,7 @@ def open_session(
         read_onnx(model)
     options = ort.SessionOptions()
     options.log_severity_level = QUIET
-    # On processors without VNNI the runtime cuts off 16-bit sums of int8 models unless asked not to.
+    # Without VNNI the runtime cuts off sums of int8 models, unless it is asked not to.
     options.add_session_config_entry("session.x64quantprecision", "1")
     if threads is not None:
         options.intra_op_num_threads = threads

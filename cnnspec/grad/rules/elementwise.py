@@ -10,6 +10,9 @@ STEEP = 1e38
 """max(0, min(1, STEEP·x)) is 1 above 0 and 0 elsewhere: a step in two passes over memory, where
 comparing, casting and choosing take more (and `Where` and `Sign` are slow kernels)."""
 
+LEAST = 1e-19
+"""The root of the smallest normal float32."""
+
 
 def step(g: Adjoint, x: Value) -> Value:
     """1 where x > 0, otherwise 0."""
@@ -81,7 +84,10 @@ def absolute(g: Adjoint, dy: Value, n: Use) -> Grads:
 
 
 def square_root(g: Adjoint, dy: Value, n: Use) -> Grads:
-    return (g.op("Div", g.op("Mul", dy, g.scalar("half", 0.5)), n.y[0]),)
+    # y = √x ⇒ dx = dy/2y. At 0 it is steep but not infinite: a rectifier before it has a slope of 0
+    # there, and 0·∞ is no number.
+    y = g.op("Max", n.y[0], g.scalar("least", LEAST))
+    return (g.op("Div", g.op("Mul", dy, g.scalar("half", 0.5)), y),)
 
 
 def exponential(g: Adjoint, dy: Value, n: Use) -> Grads:
