@@ -155,8 +155,10 @@ class Builder:
         """
         shape = self._sizes(dims)
         count = self.op("ReduceProd", shape, dims=(), dtype="int64", part="count", keepdims=0)
+        # Runtimes take values of one word for alike in size, and let them share memory.
+        word = "*".join(map(str, dims))
         zero, one = self.whole("zero", 0), self.whole("one_place", 1)
-        places = self.op("Range", zero, count, one, dims=("places",), dtype="int64", part="places")
+        places = self.op("Range", zero, count, one, dims=(word,), dtype="int64", part="places")
         prime, key = self.whole("prime", PRIME), self._key()
         time = self.op("Mul", self.clock(), self.whole("stride", STRIDE), part="time")
         start = self.op("Mod", self.op("Add", time, key, part="time_key"), prime, part="start")

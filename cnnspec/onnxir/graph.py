@@ -123,6 +123,16 @@ class Model:
                 found.setdefault(name, []).append(node)
         return found
 
+    def living(self) -> "Model":
+        """The same without nodes that no output hangs on; runtimes run these too."""
+        wanted = {v.name for v in self.outputs}
+        kept: list[Node] = []
+        for node in reversed(self.nodes):
+            if any(name in wanted for name in node.outputs):
+                wanted.update(node.inputs)
+                kept.append(node)
+        return self.with_nodes(kept[::-1])
+
     def with_nodes(self, nodes: Sequence[Node]) -> "Model":
         """The same with other nodes, and without what none of them makes or takes any more."""
         taken = {name for node in nodes for name in node.inputs}

@@ -137,6 +137,11 @@ def choose(device: Device) -> str:
     return "cuda" if has_cuda and device != "cpu" else "cpu"
 
 
+def runtime() -> str:
+    """What runs models here, with its version."""
+    return f"onnxruntime {ort.__version__}"
+
+
 def _has_gpu() -> bool:
     """Is there a card at all? The package with the provider runs without one, and complains."""
     return Path("/proc/driver/nvidia/version").exists() or os.name == "nt"

@@ -37,6 +37,8 @@ class Case:
     """Whole numbers for classes; otherwise numbers like z's."""
     weights: Value | None = None
     """How much each class counts."""
+    ignores: bool = False
+    """Do pixels of class -1 not count?"""
 
     @property
     def has_classes(self) -> bool:
@@ -72,6 +74,10 @@ def _cross_entropy(g: Builder, o: CrossEntropy, case: Case) -> Value:
         assert isinstance(n, int), "the number of classes is known"
         kept = g.op("Mul", target, g.scalar("kept", 1 - o.smoothing), part="sharp")
         target = g.op("Add", kept, g.scalar("spread", o.smoothing / n), part="smooth")
+    if case.ignores:
+        valid = _sum_over_classes(g, one_hot(g, case), "valid")
+        sums = _negative_sum(g, g.op("Mul", target, logs, part="parts"))
+        return _ratio(g, g.op("Mul", sums, valid, part="sums_valid"), valid)
     if case.weights is None:
         return _mean_of(g, _negative_sum(g, g.op("Mul", target, logs, part="parts")))
     # Σ w·l/Σ w, the weight of an example being that of its class.
@@ -201,9 +207,14 @@ def one_hot(g: Builder, case: Case) -> Value:
         flat = g.op("Cast", case.target, dtype="float", part="yes_or_no", to=1)
         axis = g.ints("class_axis", (1,))
         return g.op("Unsqueeze", flat, axis, dims=z.shape, part="target")
+    target = case.target
+    if case.ignores:
+        # -1 would be the last class; a number that is none is no class at all.
+        is_none = g.op("Less", target, g.whole("none", 0), dtype="bool", part="is_none")
+        target = g.op("Where", is_none, g.whole("no_class", n), target, dtype="int64", part="known")
     return g.op(
         "OneHot",
-        case.target,
+        target,
         g.ints("classes", (n,)),
         g.floats("off_on", (0, 1)),
         dims=z.shape,

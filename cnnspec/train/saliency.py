@@ -37,7 +37,7 @@ def with_gradient(graph: Graph, name: str, weights: WeightSource, opset: int) ->
         raise CannotCompile(f"the output does not hang on `{name}`")
     with g.layer(f"{name}/gradient", ""):
         g.output(g.op("Identity", dx))
-    done = model.with_nodes(model.nodes)
+    done = model.living()
     done.verify()
     return done
 

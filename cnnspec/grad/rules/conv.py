@@ -61,7 +61,7 @@ def conv(g: Adjoint, dy: Value, n: Use) -> Grads:
     x, w = n.input(0), n.input(1)
     slide = _slide(n, x, dy)
     grads = [_by_image(g, slide, dy, w, x.shape), _by_kernel(g, slide, x, dy)]
-    return grads if len(n.x) == 2 else [*grads, _by_bias(g, dy)]
+    return [*grads, _by_bias(g, dy)] if n.has(2) else grads
 
 
 def transposed(g: Adjoint, dy: Value, n: Use) -> Grads:
@@ -80,7 +80,7 @@ def transposed(g: Adjoint, dy: Value, n: Use) -> Grads:
         group=slide.group,
     )
     grads = [dx, _by_kernel(g, slide, dy, x)]
-    return grads if len(n.x) == 2 else [*grads, _by_bias(g, dy)]
+    return [*grads, _by_bias(g, dy)] if n.has(2) else grads
 
 
 def _slide(n: Use, image: Value, maps: Value) -> Slide:
