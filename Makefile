@@ -19,12 +19,16 @@ help: ## show this list
 # $(call show,HEADLINE,COMMAND): a headline, the command as a user types it, and what it prints.
 show = @printf '\n== %s\n$$ %s\n\n' '$(1)' '$(2)'; $(BIN)/$(2)
 
-demo: .venv/stamp ## see LeNet-5 checked, counted and explained
+demo: .venv/stamp ## see LeNet-5 checked, counted, compiled and trained
 	$(call show,Is the network sound?,cnnspec check lenet5)
 	$(call show,What does it hold and cost?,cnnspec report lenet5)
 	$(call show,How do the numbers come about?,cnnspec report lenet5 --explain)
 	$(call show,What does a message mean?,cnnspec explain kernel-too-large)
 	$(call show,Which networks come with cnnspec?,cnnspec specs)
+	$(call show,And as a file for every engine?,cnnspec compile lenet5 -o .venv/lenet5.onnx)
+	$(call show,How long does it take?,cnnspec time .venv/lenet5.onnx --batch 64 --seconds 0.5)
+	@rm -rf .venv/demo
+	$(call show,Does it learn? On 10000 digits that come along:,cnnspec train lenet5 --out .venv/demo)
 
 test: .venv/stamp ## run the tests
 	@$(BIN)/python -m pytest
