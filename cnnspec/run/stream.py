@@ -1,7 +1,7 @@
 """In which batches do examples come, and who prepares the next while one is used?"""
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -43,7 +43,7 @@ def batches(
     threads: int = 1,
     start: int = 0,
     classes: int = 0,
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """The batches of an epoch from number `start` on; the last may be smaller.
 
     They are the same for the same seed and epoch, whatever `threads` and `start` are. With

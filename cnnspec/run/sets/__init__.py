@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from cnnspec.run.sets.checking import check
+from cnnspec.run.sets.checking import check, told
 from cnnspec.run.sets.cifar import read_cifar
 from cnnspec.run.sets.dividing import divide
 from cnnspec.run.sets.download import Progress
@@ -40,6 +40,7 @@ def open_set(
     wants: Sequence[Wanted],
     *,
     output: Shape | None = None,
+    batch: int = 1,
     data_dir: Path | None = None,
     folder: Path = Path(),
     seed: int = 0,
@@ -49,15 +50,16 @@ def open_set(
 ) -> Splits:
     """The parts of a data set for a network with these inputs.
 
-    `output` is the shape of the main head, by which targets are checked. Paths in the spec begin at `folder`; sets with a name are looked for in `data_dir` first, and
-    fetched at last if they may be. `skip_bad` leaves out pictures that cannot be read. Raises
-    `BadData`, and `OSError` for files that cannot be read.
+    `output` is the shape of the main head, by which targets are checked. Paths in the spec begin at
+    `folder`; sets with a name are looked for in `data_dir` first, and fetched at last if they may
+    be. `skip_bad` leaves out pictures that cannot be read. Raises `BadData`, and `OSError` for
+    files that cannot be read.
     """
     search = Search(data_dir, folder, may_fetch, progress)
     found = _found(data, wants, output, search, skip_bad)
     splits = divide(found, data, wants, seed)
     check(splits, data, output)
-    return splits
+    return told(splits, data, batch)
 
 
 def _found(

@@ -171,11 +171,12 @@ def _along(numbers: Floats, x: Array) -> Floats:
 
 def _stretched(x: Floats, factors: Floats) -> Floats:
     means = x.mean(axis=tuple(range(1, x.ndim)), keepdims=True)
-    return means + (x - means) * _along(factors, x)
+    return np.asarray(means + (x - means) * _along(factors, x), np.float32)
 
 
 def _clipped(x: Floats, given: Examples) -> Floats:
-    return np.clip(x, *map(np.float32, given.range)) if given.clips else x
+    low, high = given.range
+    return np.clip(x, np.float32(low), np.float32(high)) if given.clips else x
 
 
 def _cutting(draws: Draws, chosen: slice | Indices, size: int) -> Change:
@@ -210,12 +211,13 @@ def mixed(word: Mixup, given: Examples, classes: int, *seeds: object) -> Example
     shares[generator.random(n) >= word.chance] = 1
     shares = shares.astype(np.float32)
 
-    def mix(x: Floats) -> Floats:
+    def mix(x: Floats) -> Array:
         share = _along(shares, x)
-        return share * x + (1 - share) * x[order]
+        return share * x + (np.float32(1) - share) * x[order]
 
     y = given.targets
     if given.gives in ("classes", "masks"):
+        assert classes, "what is mixed has a share of each class, so their number is known"
         y = one_hot(y, classes)
     inputs = {name: mix(_floats(x)) for name, x in given.inputs.items()}
     return _with(given, inputs, mix(_floats(y)))

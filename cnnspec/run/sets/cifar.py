@@ -12,7 +12,7 @@ import numpy as np
 from cnnspec.run.sets.download import Remote, cache
 from cnnspec.run.sets.fitting import fitted
 from cnnspec.run.sets.originals import Search, fetched, locate, places
-from cnnspec.run.sets.part import Arrays, BadData, Found, Indices, Source, digest_of
+from cnnspec.run.sets.part import Arrays, BadData, Found, Indices, digest_of
 from cnnspec.run.wanted import Array, Wanted
 from cnnspec.settings.sets import Cifar10, Cifar100
 
@@ -56,6 +56,10 @@ class Records:
         self._name, self._files = name, files
         self._ends = np.cumsum([len(f) for f in files])
         self._labels = np.concatenate([np.asarray(f[:, column]) for f in files]).astype(np.int64)
+
+    @property
+    def names(self) -> Sequence[str]:
+        return (self._name,)
 
     @property
     def labels(self) -> Indices | None:

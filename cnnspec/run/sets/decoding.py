@@ -12,14 +12,11 @@ from PIL import Image
 
 from cnnspec.run.pictures import FAULTS, FORMATS, SUFFIXES, read_image
 from cnnspec.run.sets.fitting import need_colours, need_size
-from cnnspec.run.sets.part import BadData, Indices
+from cnnspec.run.sets.part import BadData, Indices, Kept
 from cnnspec.run.wanted import Array, Fit, Wanted
 from cnnspec.settings.data import Pictures
 from cnnspec.text.record import record
 from cnnspec.vocab.value import Shape
-
-HELD = 1 << 28
-"""Decoded pictures of up to so many bytes stay in memory."""
 
 LOOKED_AT = 20_000
 """So many files are opened before training begins, evenly chosen where there are more."""
@@ -65,23 +62,14 @@ class Decoder:
         self._data = data
         self._size = size
         self._wanted = Wanted("", size, np.dtype(np.uint8), raw=True)
-        is_small = len(files) * int(np.prod(size)) <= HELD
-        # Memory that is asked for is not taken before it is written.
-        self._held = np.empty((len(files), *size), np.uint8) if is_small else None
-        self._is_held = np.zeros(len(files), bool)
+        self._kept = Kept(len(files), size, np.dtype(np.uint8))
 
     def __len__(self) -> int:
         return len(self._files)
 
     def read(self, indices: Indices) -> Array:
         """These pictures; raises `BadData` for one that cannot be read."""
-        held = self._held
-        if held is None:
-            return np.stack([self.decoded(int(i)) for i in indices])
-        for i in indices[~self._is_held[indices]].tolist():
-            held[i] = self.decoded(i)
-            self._is_held[i] = True
-        return held[indices]
+        return self._kept.read(indices, self.decoded)
 
     def decoded(self, i: int) -> Array:
         path = self._files[i].path

@@ -20,6 +20,8 @@ from cnnspec.run.wanted import Wanted
 from cnnspec.settings.data import Data
 from cnnspec.vocab.value import listing
 
+PARTS: tuple[str, ...] = ("train", "validation", "test")
+
 SAMPLE = 4096
 """As many examples tell what range numbers have."""
 
@@ -32,7 +34,7 @@ def divide(found: Found, data: Data, wants: Sequence[Wanted], seed: int) -> Spli
     order = places["train"][permutation(len(places["train"]), seed, "split")]
     counts = _counts(data, len(order), own)
     ends = np.cumsum(counts)
-    cut = dict(zip(("train", "validation", "test"), np.split(order, ends), strict=False))
+    cut = dict(zip(PARTS, np.split(order, ends), strict=False))
     cut["train"] = cut["train"][: data.limit]
     spread = _range(found.train, places["train"])
     sources = _sources(found)

@@ -87,13 +87,9 @@ def _whole(url: str, part: Path, remote: Remote, progress: Progress | None) -> N
             return
         # What was left of an older file does not go together with this one: once again in full.
         part.unlink()
-        if attempt == TRIES - 1 or not _was_continued(done):
+        if attempt == TRIES - 1 or done == "whole":
             raise BadData(f"{url} has the MD5 {found}, its authors say {remote.md5}")
     raise OSError("it ends before its end")
-
-
-def _was_continued(done: str) -> bool:
-    return done == "continued"
 
 
 def _continue(url: str, part: Path, name: str, progress: Progress | None) -> str | None:

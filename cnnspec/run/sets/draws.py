@@ -44,7 +44,7 @@ class Draws:
         """One number for each example, from `low` to below `high`."""
         self._calls += 1
         bits = _mixed(self.keys + np.uint64(self._calls * int(GOLDEN) & (2**64 - 1)))
-        return low + (high - low) * ((bits >> np.uint64(11)) * 2.0**-53)
+        return low + (high - low) * ((bits >> np.uint64(11)).astype(np.float64) * 2.0**-53)
 
     def whole(self, low: int, high: int) -> NDArray[np.int64]:
         """One whole number for each example, from `low` to `high`, both included."""

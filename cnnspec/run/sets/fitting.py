@@ -1,12 +1,12 @@
 """How do pictures of another size, or of other colours, come to those of the input?"""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from cnnspec.run.sets.part import Arrays, BadData, Held, Indices, Source
+from cnnspec.run.sets.part import Arrays, BadData, Held, Indices, Kept, Source
 from cnnspec.run.wanted import Array, Wanted, show_size
 from cnnspec.settings.data import Data, Pictures
 from cnnspec.vocab.value import Shape
@@ -32,7 +32,8 @@ def fitted(source: Source, shape: Shape, data: Data, wanted: Wanted) -> Source:
     need_colours(f"the pictures of `{data.kind}` have", shape[0], channels, data)
     target = (width or shape[2], height or shape[1])
     need_size(f"the pictures of `{data.kind}` have", (shape[2], shape[1]), target, data)
-    return Fitted(source, lambda x: _brought(x, channels, target, data.fit))
+    size = (channels, target[1], target[0])
+    return Fitted(source, size, lambda x: _brought(x, channels, target, data.fit))
 
 
 def need_colours(who: str, have: int, takes: int, data: Pictures) -> None:
@@ -51,10 +52,11 @@ def need_size(who: str, have: tuple[int, int], takes: tuple[int, int], data: Pic
 
 
 class Fitted:
-    """A source whose pictures are brought to another size when they are asked for."""
+    """A source whose pictures are brought to another size when they are first asked for."""
 
-    def __init__(self, source: Source, bring: Callable[[Array], Array]) -> None:
+    def __init__(self, source: Source, size: Shape, bring: Callable[[Array], Array]) -> None:
         self._source, self._bring = source, bring
+        self._held = Kept(len(source), size, np.dtype(np.uint8))
 
     @property
     def labels(self) -> Indices | None:
@@ -64,8 +66,15 @@ class Fitted:
         return len(self._source)
 
     def inputs(self, indices: Indices) -> Arrays:
-        found = self._source.inputs(indices)
-        return {name: np.stack([self._bring(y) for y in x]) for name, x in found.items()}
+        def bring(i: int) -> Array:
+            (x,) = self._source.inputs(np.array([i])).values()
+            return self._bring(x[0])
+
+        return {self._source.names[0]: self._held.read(indices, bring)}
+
+    @property
+    def names(self) -> Sequence[str]:
+        return self._source.names
 
     def targets(self, indices: Indices) -> Array:
         return self._source.targets(indices)

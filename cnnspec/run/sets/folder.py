@@ -68,7 +68,6 @@ def _read(
         labels += [label] * len(inside)
     if not files:
         raise BadData(f"no folder in {place} has a picture")
-    # A folder that was chosen away need not be read.
     decoder = Decoder(files, size_of(wanted), data)
     keep, notes = usable(len(files), decoder.look, decoder.decoded, skip_bad)
     return Labelled(wanted.name, decoder, np.array(labels), keep), files, notes
@@ -88,6 +87,10 @@ class Labelled:
     def __init__(self, name: str, decoder: Decoder, labels: Indices, keep: Indices) -> None:
         self._name, self._decoder, self._keep = name, decoder, keep
         self._labels = labels[keep]
+
+    @property
+    def names(self) -> Sequence[str]:
+        return (self._name,)
 
     @property
     def labels(self) -> Indices | None:

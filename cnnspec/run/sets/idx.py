@@ -85,7 +85,6 @@ def read(path: Path) -> Array:
     start = 4 + 4 * head[3]
     shape = [int.from_bytes(bytes(raw[i : i + 4].tolist()), "big") for i in range(4, start, 4)]
     if len(raw) - start != math.prod(shape):
-        raise BadData(
-            f"{path} says it has {math.prod(shape):,} numbers; {max(len(raw) - start, 0):,} are there"
-        )
+        there = max(len(raw) - start, 0)
+        raise BadData(f"{path} says it has {math.prod(shape):,} numbers; {there:,} are there")
     return raw[start:].reshape(shape)

@@ -1,8 +1,11 @@
 """Where do pixels come from when a picture is shifted, turned or scaled?"""
 
-from collections.abc import Callable
+import math
+import threading
+from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from cnnspec.run.wanted import Array
@@ -11,11 +14,13 @@ from cnnspec.text.record import record
 Floats = NDArray[np.float32]
 Places = NDArray[np.int64]
 
-BLOCK = 9216
-"""As many numbers at a time: their places have less than 128 KiB, beyond which glibc asks the
-system for memory each time, which costs three times as much as the work itself."""
+Sum = tuple[Floats, Floats]
 
-MODES = {"edge": "edge", "mirror": "symmetric"}
+BLOCK = 65536
+"""As many numbers at a time, which stay near the processor."""
+
+ROOMS = threading.local()
+"""Memory that is used again: to ask for it each time costs more than the work itself."""
 
 
 @record
@@ -37,19 +42,21 @@ def flipped(x: Array, axis: int) -> Array:
 def shifted(x: Array, offsets: Places, how: Movement) -> Array:
     """Moved by so many whole pixels, each example by its own: n examples, an offset an axis."""
     border = [int(b) for b in np.abs(offsets).max(0)]
-    sizes = x.shape[2:]
     wide = _padded(x, border, how)
-    y = np.empty_like(x)
-    starts = (np.asarray(border) - offsets).tolist()
-    for i, begin in enumerate(starts):
-        part = tuple(slice(b, b + n) for b, n in zip(begin, sizes, strict=True))
-        y[i] = wide[(i, slice(None), *part)]
-    return y
+    # Each picture of the old size that the wider one has, by where it begins.
+    windows = as_strided(
+        wide,
+        (len(x), *(2 * b + 1 for b in border), *x.shape[1:]),
+        (wide.strides[0], *wide.strides[2:], *wide.strides[1:]),
+        writeable=False,
+    )
+    return windows[(np.arange(len(x)), *(np.asarray(border) - offsets).T)]
 
 
 def _padded(x: Array, border: list[int], how: Movement) -> Array:
     if how.fill != "zeros":
-        return np.pad(x, [(0, 0), (0, 0), *((b, b) for b in border)], MODES[how.fill])  # pyright: ignore[reportArgumentType, reportCallIssue]
+        widths = [(0, 0), (0, 0), *((b, b) for b in border)]
+        return np.pad(x, widths, "edge" if how.fill == "edge" else "symmetric")
     sizes = [n + 2 * b for n, b in zip(x.shape[2:], border, strict=True)]
     wide = np.full((*x.shape[:2], *sizes), how.outside, x.dtype)
     inner = tuple(slice(b, b + n) for b, n in zip(border, x.shape[2:], strict=True))
@@ -64,14 +71,11 @@ def rotated(x: Array, angles: Floats, how: Movement) -> Array:
     """
     i, top = _from_middle(x.shape[-2])
     j, left = _from_middle(x.shape[-1])
-
-    def places(part: slice) -> tuple[Floats, Floats]:
-        cos, sin = np.cos(angles[part])[:, None], np.sin(angles[part])[:, None]
-        rows = (i * cos + top)[:, :, None] - (j * sin)[:, None, :]
-        return rows, (i * sin + left)[:, :, None] + (j * cos)[:, None, :]
-
+    cos, sin = np.cos(angles)[:, None], np.sin(angles)[:, None]
+    rows = (i * cos + top)[:, :, None], (-j * sin)[:, None, :]
+    columns = (i * sin + left)[:, :, None], (j * cos)[:, None, :]
     flat = x.reshape(len(x), -1, *x.shape[-2:])
-    return _sampled(flat, places, how).reshape(x.shape)
+    return _sampled(flat, rows, columns, how).reshape(x.shape)
 
 
 def scaled(x: Array, factors: Floats, how: Movement) -> Array:
@@ -79,16 +83,9 @@ def scaled(x: Array, factors: Floats, how: Movement) -> Array:
     if x.ndim == 4:
         i, top = _from_middle(x.shape[2])
         j, left = _from_middle(x.shape[3])
-
-        def places(part: slice) -> tuple[Floats, Floats]:
-            rows, columns = i / factors[part, None] + top, j / factors[part, None] + left
-            shape = (len(rows), len(i), len(j))
-            return (
-                np.broadcast_to(rows[:, :, None], shape),
-                np.broadcast_to(columns[:, None, :], shape),
-            )
-
-        return _sampled(x, places, how)
+        rows = (i / factors[:, None] + top)[:, :, None], np.zeros((len(x), 1, 1), np.float32)
+        columns = (j / factors[:, None] + left)[:, None, :], np.zeros((len(x), 1, 1), np.float32)
+        return _sampled(x, rows, columns, how)
     for axis in range(2, x.ndim):
         i, middle = _from_middle(x.shape[axis])
         line = i / factors[:, None] + middle
@@ -102,65 +99,102 @@ def _from_middle(n: int) -> tuple[Floats, np.float32]:
     return np.arange(n, dtype=np.float32) - middle, middle
 
 
-def _sampled(x: Array, places: Callable[[slice], tuple[Floats, Floats]], how: Movement) -> Array:
-    """The numbers at places between the pixels, which are told for some examples at a time."""
+def _sampled(x: Array, rows: Sum, columns: Sum, how: Movement) -> Array:
+    """The numbers at places between the pixels; a place is a sum of two lines."""
     y = np.empty(x.shape, np.float32 if how.between else x.dtype)
     step = max(BLOCK // x[0].size, 1)
     for k in range(0, len(x), step):
         part = slice(k, k + step)
-        y[part] = _block(x[part], *places(part), how)
+        _block(x[part], _cut(rows, part), _cut(columns, part), how, y[part])
     return y
 
 
-def _block(x: Array, rows: Floats, columns: Floats, how: Movement) -> Array:
-    """The numbers at places between the pixels: n×c×h×w at n×h×w."""
+def _cut(lines: Sum, part: slice) -> Sum:
+    return lines[0][part], lines[1][part]
+
+
+def _block(x: Array, rows: Sum, columns: Sum, how: Movement, y: NDArray[Any]) -> None:
     n, c, height, width = x.shape
-    rows, columns = _inside(rows, height, how.fill), _inside(columns, width, how.fill)
     # One pixel before the first and two after the last: all four neighbours are always there.
     stride, plane = width + 3, (height + 3) * (width + 3)
-    dtype = np.float32 if how.between else x.dtype
-    wide = np.full((n, c, height + 3, stride), how.outside, dtype)
+    wide = _room("wide", (n, c, height + 3, stride), y.dtype)
+    wide.fill(how.outside)
     wide[:, :, 1:-2, 1:-2] = x
     flat = wide.reshape(-1)
-    if how.between:
-        i, j = np.floor(rows), np.floor(columns)
-    else:
-        i, j = np.rint(rows), np.rint(columns)
-    # Whole numbers of this size are exact in single precision; NumPy is slow in mixing types.
-    places = (i * np.float32(stride) + j).astype(np.int32).astype(np.intp)
-    places = places[:, None] + (np.arange(n * c) * plane).reshape(n, c, 1, 1)
+    size = (n, 1, height, width)
+    i, below = _whole("rows", size, rows, height, how)
+    j, right = _whole("columns", size, columns, width, how)
+    i *= np.float32(stride)
+    i += j
+    # Whole numbers below 2^24 are exact; those of all planes may be larger, so they come later.
+    inner = _room("inner", size, np.dtype(np.int64))
+    inner[...] = i
+    planes = np.arange(0, n * c * plane, plane, dtype=np.int64).reshape(n, c, 1, 1)
+    places = np.add(inner, planes, out=_room("places", x.shape, inner.dtype))
     if not how.between:
-        return flat.take(places)
-    below, right = (rows - i)[:, None], (columns - j)[:, None]
-    upper = _between(flat.take(places), flat[1:].take(places), right)
-    lower = _between(flat[stride:].take(places), flat[stride + 1 :].take(places), right)
-    return _between(upper, lower, below)
+        flat.take(places, out=y, mode="clip")
+        return
+    other = _room("other", x.shape, y.dtype)
+    lower = _room("lower", x.shape, y.dtype)
+    flat.take(places, out=y, mode="clip")
+    flat[1:].take(places, out=other, mode="clip")
+    _approach(y, other, right)
+    flat[stride:].take(places, out=lower, mode="clip")
+    flat[stride + 1 :].take(places, out=other, mode="clip")
+    _approach(lower, other, right)
+    _approach(y, lower, below)
 
 
-def _between(a: Floats, b: Floats, share: Floats) -> Floats:
+def _whole(
+    name: str, size: tuple[int, ...], lines: Sum, n: int, how: Movement
+) -> tuple[Floats, Floats]:
+    """The pixels before some places, and how far behind them the places are."""
+    places = _room(name, size, np.dtype(np.float32))
+    np.add(lines[0][:, None], lines[1][:, None], out=places)
+    _inside(places, n, how.fill)
+    first = _room(f"{name} before", size, np.dtype(np.float32))
+    if not how.between:
+        return np.rint(places, out=first), places
+    np.floor(places, out=first)
+    places -= first
+    return first, places
+
+
+def _approach(a: Floats, b: Floats, share: Floats) -> None:
     """a + share·(b - a), written over both."""
     b -= a
     b *= share
     a += b
-    return a
 
 
-def _inside(places: Floats, n: int, fill: str) -> Floats:
-    """Places as they count in a padded picture, where the first pixel is number 1."""
+def _room(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Memory of this thread under that name, whatever is in it."""
+    size = math.prod(shape) * dtype.itemsize
+    rooms = vars(ROOMS)
+    if name not in rooms or len(rooms[name]) < size:
+        rooms[name] = np.empty(size, np.uint8)
+    return rooms[name][:size].view(dtype).reshape(shape)
+
+
+def _inside(places: Floats, n: int, fill: str) -> None:
+    """Make them places in a padded picture, where the first pixel is number 1."""
     if fill == "mirror":
         # Mirrored at the outer sides of the first and the last pixel, as often as need be.
-        places = np.abs((places + np.float32(0.5)) % np.float32(2 * n) - n)
-        places = np.float32(n - 0.5) - places
+        places += np.float32(0.5)
+        places %= np.float32(2 * n)
+        places -= np.float32(n)
+        np.abs(places, out=places)
+        np.subtract(np.float32(n - 0.5), places, out=places)
     low, high = (-1, n) if fill == "zeros" else (0, n - 1)
-    places = np.clip(places, np.float32(low), np.float32(high))
+    np.maximum(places, np.float32(low), out=places)
+    np.minimum(places, np.float32(high), out=places)
     places += np.float32(1)
-    return places
 
 
 def _along_last(x: Array, places: Floats, how: Movement) -> Array:
     n, length = len(x), x.shape[-1]
     lines = np.ascontiguousarray(x).reshape(n, -1, length)
-    places = _inside(places, length, how.fill)
+    _inside(places, length, how.fill)
     dtype = np.float32 if how.between else x.dtype
     wide = np.full((n, lines.shape[1], length + 3), how.outside, dtype)
     wide[:, :, 1:-2] = lines

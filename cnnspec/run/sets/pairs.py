@@ -1,15 +1,15 @@
 """How are two folders read, of pictures and of what belongs to each of them?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from cnnspec.run.pictures import FAULTS, FORMATS
-from cnnspec.run.sets.decoding import HELD, Decoder, File, files_in, names_of, usable
+from cnnspec.run.sets.decoding import Decoder, File, files_in, names_of, usable
 from cnnspec.run.sets.folder import size_of
-from cnnspec.run.sets.part import Arrays, BadData, Found, Indices, digest_of
+from cnnspec.run.sets.part import Arrays, BadData, Found, Indices, Kept, digest_of
 from cnnspec.run.wanted import Array, Wanted
 from cnnspec.settings.sets import Masks, Pairs
 from cnnspec.vocab.value import Shape, listing
@@ -115,6 +115,10 @@ class Matched:
         self._name, self._inputs, self._targets, self._keep = name, inputs, targets, keep
 
     @property
+    def names(self) -> Sequence[str]:
+        return (self._name,)
+
+    @property
     def labels(self) -> Indices | None:
         return None
 
@@ -141,18 +145,10 @@ class MaskDecoder:
         if data.ignore is not None:
             self._classes[data.ignore] = IGNORED
         self._outside = data.ignore if data.ignore is not None else next(iter(values))
-        is_small = 2 * len(files) * size[0] * size[1] <= HELD
-        self._held = np.empty((len(files), *size), np.int16) if is_small else None
-        self._is_held = np.zeros(len(files), bool)
+        self._kept = Kept(len(files), size, np.dtype(np.int16))
 
     def read(self, indices: Indices) -> Array:
-        held = self._held
-        if held is None:
-            return np.stack([self.decoded(int(i)) for i in indices]).astype(np.int64)
-        for i in indices[~self._is_held[indices]].tolist():
-            held[i] = self.decoded(i)
-            self._is_held[i] = True
-        return held[indices].astype(np.int64)
+        return self._kept.read(indices, self.decoded).astype(np.int64)
 
     def look(self, i: int) -> None:
         path = self._files[i].path

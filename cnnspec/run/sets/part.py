@@ -1,8 +1,9 @@
 """What is a part of a data set: training, validation or test?"""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +11,13 @@ from numpy.typing import NDArray
 from cnnspec.run.wanted import Array, Wanted
 from cnnspec.settings.base import Targets
 from cnnspec.text.record import record
+from cnnspec.vocab.value import Shape
 
 Indices = NDArray[np.int64]
 Arrays = dict[str, Array]
+
+HELD = 1 << 28
+"""Decoded or fitted pictures of up to so many bytes stay in memory."""
 
 BYTES = (0.0, 255.0)
 """The range of pixels as files have them."""
@@ -28,6 +33,11 @@ class Source(Protocol):
     @property
     def labels(self) -> Indices | None:
         """The class of each example, where there is one."""
+        ...
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The inputs that it has examples for."""
         ...
 
     def __len__(self) -> int: ...
@@ -130,8 +140,32 @@ class Held:
         return self._labels[indices] if self._labels is not None else np.asarray(self._y[indices])
 
     @property
+    def names(self) -> Sequence[str]:
+        return list(self._x)
+
+    @property
     def arrays(self) -> Mapping[str, Array]:
         return self._x
+
+
+class Kept:
+    """What was read of some examples, kept in memory where there is room for all of them."""
+
+    def __init__(self, count: int, shape: Shape, dtype: np.dtype[Any]) -> None:
+        is_small = count * math.prod(shape) * dtype.itemsize <= HELD
+        # Memory that is asked for is not taken before it is written.
+        self._all = np.empty((count, *shape), dtype) if is_small else None
+        self._is_there = np.zeros(count, bool)
+
+    def read(self, indices: Indices, one: Callable[[int], Array]) -> Array:
+        """These examples, each read where it is not there."""
+        if self._all is None:
+            return np.stack([one(i) for i in indices.tolist()])
+        for i in indices[~self._is_there[indices]].tolist():
+            # Two threads may read the same; both write the same.
+            self._all[i] = one(i)
+            self._is_there[i] = True
+        return self._all[indices]
 
 
 def digest_of(*parts: bytes | Array) -> str:

@@ -55,7 +55,8 @@ def read_table(data: Table, folder: Path, wanted: Wanted) -> Found:
 
 
 def _rows(data: Table, path: Path, wanted: Wanted) -> Rows:
-    values, targets = array("f"), list[str]()
+    values = array("f")
+    targets: list[str] = []
     width = math.prod(n or 0 for n in wanted.size)
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
@@ -65,7 +66,7 @@ def _rows(data: Table, path: Path, wanted: Wanted) -> Rows:
             if not any(s in first for s in SEPARATORS):
                 separator = " "
             lines = csv.reader(file, delimiter=separator, skipinitialspace=True)
-            head = next(lines, []) if data.header else []
+            head = next(lines) if data.header else list[str]()
             column = _column(data, path, head)
             for row in lines:
                 if not row:
