@@ -152,7 +152,8 @@ def latencies(folder: Path, runs: int) -> None:
     import torch
 
     torch.set_num_threads(THREADS)
-    print(f"\none run, {THREADS} threads{'':14}ONNX Runtime   PyTorch {torch.__version__}   ratio")
+    head = f"one run, {THREADS} threads{'':14}ONNX Runtime"
+    print(f"\n{head}   PyTorch {torch.__version__}   ratio")
     for name, batch, repeats in LATENCIES:
         # An even number of turns, so that each goes first as often.
         times = in_turn(rivals(folder / f"{name}.onnx", name, batch, repeats), 2 * runs)
