@@ -94,9 +94,11 @@ class Measures:
             best, n = scores.argmax(1), z.shape[1]
         if self.confusion is None:
             self.confusion = np.zeros((n, n), np.int64)
-        pairs = (target * n + best).reshape(-1)
+        # Pixels of class -1 do not count.
+        counts = target >= 0
+        pairs = target[counts] * n + best[counts]
         self.confusion += np.bincount(pairs, minlength=n * n).reshape(n, n)
-        self._counted += target.size
+        self._counted += int(counts.sum())
         for metric in self._metrics:
             if isinstance(metric, Top) and z.shape[1] > metric.k:
                 likely = np.argpartition(-scores, metric.k - 1, 1)[:, : metric.k]

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -63,7 +64,8 @@ def test_weights_that_are_not_the_networks_are_listed(here: Path) -> None:
 def test_foreign_names_are_mapped(here: Path) -> None:
     model = load("mlp").compile()
     held = {t.name: onnx.numpy_helper.to_array(t) for t in model.onnx.graph.initializer}
-    np.savez("w.npz", **{name.replace("fc", "layers.fc"): x for name, x in held.items()})
+    renamed: dict[str, Any] = {f"layers.{name}": x for name, x in held.items()}
+    np.savez("w.npz", **renamed)
     Path("names.txt").write_text("layers.* = *\n")
     found = cnnspec("compile", "mlp", "--weights", "w.npz", "--map", "names.txt", "-o", "m.onnx")
     assert found.status == 0, found.err

@@ -1,6 +1,7 @@
 """Are cuts, heads, folded normalisations and open sizes what was asked for?"""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,11 @@ def outputs(model: CompiledModel) -> dict[str, list[Any]]:
         o.name: [d.dim_param or d.dim_value for d in o.type.tensor_type.shape.dim]
         for o in model.onnx.graph.output
     }
+
+
+def noise(batch: int, shape: Sequence[int | str | None]) -> np.ndarray:
+    sizes = [n for n in shape[1:] if isinstance(n, int)]
+    return RNG.normal(size=(batch, *sizes)).astype(np.float32)
 
 
 def stirred(spec: str, seed: int = 0, **options: Any) -> CompiledModel:
@@ -184,7 +190,7 @@ def test_folding_keeps_what_comes_out(text: str, left: int) -> None:
     folded, kept = stirred(text), stirred(text, fold_bn=False)
     assert ops(folded).count("BatchNormalization") == left
     (port,) = folded.session("cpu").inputs
-    x = RNG.normal(size=(3, *port.shape[1:])).astype(np.float32)
+    x = noise(3, port.shape)
     for (name, y), (other, z) in zip(folded.run(x).items(), kept.run(x).items(), strict=True):
         assert name == other
         assert np.abs(y - z).max() <= 1e-5 * max(1, np.abs(z).max())
@@ -196,7 +202,7 @@ def test_whole_networks_are_folded_alike(spec: str) -> None:
     assert "BatchNormalization" in ops(kept)
     assert "BatchNormalization" not in ops(folded)
     (port,) = folded.session("cpu").inputs
-    x = RNG.normal(size=(2, *port.shape[1:])).astype(np.float32)
+    x = noise(2, port.shape)
     (y,), (z,) = folded.run(x).values(), kept.run(x).values()
     assert np.abs(y - z).max() <= 1e-5 * np.abs(z).max()
 
@@ -220,7 +226,9 @@ def test_sizes_that_are_open_are_right(spec: str, sizes: list[tuple[int, int]], 
     text = "\n".join(line for line in text.splitlines() if not line.strip().startswith("expect"))
     model = load(spec).compile(dynamic_size=True)
     assert model.metadata["cnnspec.size_step"] == step
-    channels, *here = loads(text).layers[0].shape or ()
+    shape = loads(text).layers[0].shape
+    assert shape is not None
+    channels, *here = shape
     for height, width in sizes:
         written = f"input {channels}x{here[0]}x{here[1]}"
         assert written in text

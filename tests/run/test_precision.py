@@ -64,7 +64,9 @@ def trained(name: str, opset: int = 17) -> tuple[CompiledModel, Examples]:
     A class of a network without training is decided by differences that no precision keeps.
     """
     network, features = load(name), FEATURES[name]
-    x, y = digits(network.layers[0].shape)
+    shape = network.layers[0].shape
+    assert shape is not None
+    x, y = digits(shape)
     last = next(n for n in reversed(network.layers) if n.layer.kind == "fc")
     f = network.compile(until=features).run(x, "cpu")[features].reshape(len(x), -1)
     mean = f.mean(0)
