@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, cast
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     from cnnspec.emit.lower import WeightSource
     from cnnspec.emit.options import Head
     from cnnspec.report.facts import Report
+    from cnnspec.run.events import Event
+    from cnnspec.run.loop import Training
     from cnnspec.run.model import CompiledModel
+    from cnnspec.run.session import Device
     from cnnspec.run.weights import Tensor
 
     Weights = Mapping[str, ArrayLike] | str | os.PathLike[str]
@@ -143,6 +147,50 @@ class Network:
         recipe = self.graph.recipe or default_recipe()
         source = self._source(seed, self._given(weights, weights_map, strict=strict))
         return CompiledModel(exported(self.graph, recipe, source))
+
+    def train(
+        self,
+        data: str | None = None,
+        *,
+        epochs: int | None = None,
+        seed: int | None = None,
+        out: "str | os.PathLike[str] | None" = None,
+        resume: "str | os.PathLike[str] | None" = None,
+        init: "str | os.PathLike[str] | None" = None,
+        freeze: Sequence[str] = (),
+        data_dir: "str | os.PathLike[str] | None" = None,
+        device: "Device" = "auto",
+        threads: int | None = None,
+        callbacks: "Sequence[Callable[[Event], object]]" = (),
+    ) -> "Training":
+        """A run of training as the spec's `train` part says; the arguments are the options of
+        `cnnspec train`, and `data` is written as in a spec.
+
+        Iterating over it trains, and gives what happens: `Stepped`, `EpochDone`, `Finished`; each
+        callback is told the same. `.model()` trains what is left and gives the model.
+        """
+        from cnnspec.model.setting import with_settings, words
+        from cnnspec.run.start import Wishes, start
+
+        sink = Sink()
+        recipe = with_settings(
+            self.graph, sink, data=data, words=words(epochs=epochs, seed=seed, freeze=freeze)
+        )
+        if recipe is None:
+            diagnostics = sink.ordered()
+            raise SpecError(diagnostics, lambda: _shown(diagnostics))
+        file = self.graph.span.source.name
+        wishes = Wishes(
+            file=file,
+            base=Path(os.path.dirname(file)),
+            data_dir=Path(data_dir) if data_dir is not None else None,
+            init=Path(init) if init is not None else None,
+            epochs=epochs,
+            device=device,
+            threads=threads,
+            callbacks=tuple(callbacks),
+        )
+        return start(replace(self.graph, recipe=recipe), out, resume, wishes)
 
     def gradient(
         self,

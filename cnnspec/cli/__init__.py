@@ -15,6 +15,7 @@ COMMANDS = {
     "compile": ("cnnspec.cli.compile", "Write a network as an ONNX file."),
     "train": ("cnnspec.cli.train", "Train a network as its `train` part says."),
     "run": ("cnnspec.cli.run", "Show what a network says of pictures and arrays."),
+    "eval": ("cnnspec.cli.eval", "Measure a model on a data set."),
     "time": ("cnnspec.cli.time", "Measure how long a model takes, as a whole and by layer."),
     "diff": ("cnnspec.cli.diff", "Compare two networks or models."),
     "fmt": ("cnnspec.cli.fmt", "Bring specs into the canonical form, comments kept."),

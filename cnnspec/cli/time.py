@@ -1,6 +1,7 @@
 """`cnnspec time`: how long does a model take?"""
 
-from collections.abc import Sequence
+import sys
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -8,13 +9,20 @@ import click
 from cnnspec.cli.models import Failed, Given, given, model_argument, sizes
 from cnnspec.cli.options import columns, cut, set_option
 from cnnspec.cli.specs_of import Overrides
+from cnnspec.layers.base import count
 
 if TYPE_CHECKING:
-    from cnnspec.run.session import Device, Port, Session
-    from cnnspec.run.timing import Latency, LayerTime
+    from cnnspec.run.session import Device, Port
+    from cnnspec.run.timing import Latency, LayerTime, Work
     from cnnspec.run.wanted import Wanted
 
 BATCHES = (1, 8, 64)
+
+PATIENCE = 20.0
+"""Seconds that a batch nobody asked for may take in all."""
+
+MOST_ROWS = 40
+"""Layers shown where nobody said how many."""
 
 FORMATS = ("table", "json")
 
@@ -92,15 +100,17 @@ def command(
     found = given(model, overrides, weights)
     try:
         measured = _Measured(found, size, device, threads, seconds)
-        wholes = [measured.latency(n) for n in _batches(measured.session, batches)]
-        rows = measured.layers(wholes[-1].batch) if layers else []
+        wholes = measured.latencies(batches)
+        rows = measured.layers(wholes[-1]) if layers else []
     except ValueError as fault:
-        raise Failed(f"{model}: {fault}") from None
+        raise Failed(str(fault) if str(fault).startswith(model) else f"{model}: {fault}") from None
     if form == "json":
-        click.echo(_json(measured, wholes, rows))
-    else:
-        for line in _table(measured, wholes, _slowest(rows, top)):
-            click.echo(cut(line, columns(100)))
+        click.echo(_json(measured, wholes, _shown(rows, top)))
+        return 0
+    # Cut to the terminal only: a pipe gets all.
+    width = columns(100) if sys.stdout.isatty() else None
+    for line in _table(measured, wholes, rows, top):
+        click.echo(cut(line, width))
     return 0
 
 
@@ -119,6 +129,7 @@ class _Measured:
         from cnnspec.run.wanted import wanted
 
         self.found, self.threads, self.seconds = found, threads, seconds
+        self.notes: list[str] = []
         self.device: Device = device
         self.session = open_session(found.content, device, threads=threads)
         wants, _ = wanted(self.session)
@@ -128,12 +139,20 @@ class _Measured:
             for w, port in zip(wants, self.session.inputs, strict=True)
         }
 
-    @property
-    def macs(self) -> dict[str, int] | None:
-        """For one image, by layer."""
-        if self.found.network is None or self._is_resized:
-            return None
-        return {row.path: row.macs for row in self.found.network.report().rows}
+    @cached_property
+    def work(self) -> "Work":
+        """For one image, by layer: as the spec has it, or counted over the model's operators."""
+        from cnnspec.run.timing import Work, counted, owner
+
+        network = self.found.network
+        if network is not None and not self._is_resized:
+            # What was cut off does no work.
+            left = {owner(node.name, self.names) for node in self._graph.node}
+            return Work({r.path: r.macs for r in network.report().rows if r.path in left}, ())
+        batch = self._fixed or 1
+        feeds = self.feeds(batch)
+        found = counted(self.found.content, self._graph, feeds, self.names, self.device)
+        return Work({name: n // batch for name, n in found.macs.items()}, found.uncounted)
 
     @property
     def _is_resized(self) -> bool:
@@ -148,39 +167,81 @@ class _Measured:
             for name, size in self.sizes.items()
         )
 
-    @property
-    def paths(self) -> list[str]:
-        """The layers in their order; of a model that says nothing of them, its nodes."""
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """What operators may be called, each with its layer, in the order of the layers; in a model
+        that says nothing of layers, each operator is one."""
         if self.found.network is not None:
-            return [node.path for node in self.found.network.layers]
+            return {node.path: node.path for node in self.found.network.layers}
+        from cnnspec.run.files import printable
+        from cnnspec.run.timing import called
+
+        found: dict[str, str] = {}
+        for k, node in enumerate(self._graph.node):
+            own = [called(node, k), *filter(None, node.output)]
+            label = printable(node.name or (*node.output, own[0])[0])
+            found |= {name: label for name in own if name not in found}
+        return found
+
+    @cached_property
+    def _graph(self) -> Any:
         from cnnspec.run.files import read_onnx
 
-        assert isinstance(self.found.content, str), "what we compile has a network"
-        nodes = read_onnx(self.found.content).graph.node
-        return list(dict.fromkeys(name for n in nodes for name in (n.name, *n.output) if name))
+        model = self.found.model
+        return (model.onnx if model is not None else read_onnx(self.found.name)).graph
+
+    @property
+    def _fixed(self) -> int | None:
+        """The batch that the model was compiled for, if it is one."""
+        sizes = (port.shape[0] for port in self.session.inputs)
+        return next((n for n in sizes if isinstance(n, int)), None)
 
     def feeds(self, batch: int) -> dict[str, Any]:
         from cnnspec.run.timing import drawn
 
         return drawn(self.session.inputs, self.sizes, batch)
 
-    def latency(self, batch: int) -> "Latency":
+    def latencies(self, asked: tuple[int, ...]) -> "list[Latency]":
+        from cnnspec.run.timing import FEWEST
+
+        fixed = self._fixed
+        if fixed is not None:
+            if any(n != fixed for n in asked):
+                raise ValueError(f"it was compiled for a batch of {fixed}")
+            if not asked:
+                self.notes.append(f"it was compiled for a batch of {fixed}; it takes no other")
+            return [self._latency(fixed)]
+        found: list[Latency] = []
+        for batch in asked or BATCHES:
+            if found and not asked:
+                one = found[-1].median * batch / found[-1].batch
+                if one * (FEWEST + 1) > PATIENCE:
+                    self.notes.append(
+                        f"batch {batch} is left out: a run would take about {one:,.0f} s; "
+                        f"--batch {batch} measures it"
+                    )
+                    continue
+            found.append(self._latency(batch))
+        return found
+
+    def _latency(self, batch: int) -> "Latency":
         from cnnspec.run.timing import latency
 
         return latency(self.session, self.feeds(batch), batch, self.seconds)
 
-    def layers(self, batch: int) -> "list[LayerTime]":
-        from cnnspec.run.timing import by_layer
+    def layers(self, whole: "Latency") -> "list[LayerTime]":
+        """As many runs as fit into the time that a batch has, but not more than are of use."""
+        from cnnspec.run.timing import FEWEST, by_layer
 
-        macs = self.macs
-        of_batch = None if macs is None else {path: n * batch for path, n in macs.items()}
+        macs = {layer: n * whole.batch for layer, n in self.work.macs.items()}
         return by_layer(
             self.found.content,
-            self.feeds(batch),
-            self.paths,
-            of_batch,
+            self.feeds(whole.batch),
+            self.names,
+            macs,
             device=self.device,
             threads=self.threads,
+            runs=max(FEWEST, min(20, int(self.seconds / whole.median))),
         )
 
 
@@ -200,55 +261,69 @@ def _known(w: "Wanted") -> tuple[int, ...]:
     return tuple(n for n in w.shape if n is not None)
 
 
-def _batches(session: "Session", asked: tuple[int, ...]) -> Sequence[int]:
-    fixed = next((p.shape[0] for p in session.inputs if isinstance(p.shape[0], int)), None)
-    if fixed is None:
-        return asked or BATCHES
-    if any(n != fixed for n in asked):
-        raise ValueError(f"it was compiled for a batch of {fixed}")
-    return (fixed,)
-
-
-def _slowest(rows: "list[LayerTime]", top: int | None) -> "list[LayerTime]":
-    if top is None or top >= len(rows):
-        return rows
-    return sorted(rows, key=lambda row: -row.seconds)[:top]
-
-
 # ── what is shown ──────────────────────────────────────────────────────────────────────────────
 
 
-def _table(measured: _Measured, wholes: "list[Latency]", rows: "list[LayerTime]") -> list[str]:
-    macs = measured.macs
-    work = None if macs is None else sum(macs.values())
+def _shown(rows: "list[LayerTime]", top: int | None) -> "list[LayerTime]":
+    """The slowest, in the order of the network."""
+    if top is None or top >= len(rows):
+        return rows
+    slowest = {row.layer for row in sorted(rows, key=lambda row: -row.seconds)[:top]}
+    return [row for row in rows if row.layer in slowest]
+
+
+def _table(
+    measured: _Measured, wholes: "list[Latency]", rows: "list[LayerTime]", top: int | None
+) -> list[str]:
+    work = sum(measured.work.macs.values())
     head = ["batch", "median", "10 % – 90 %", "images/s", "GFLOP/s"]
     body = [
         [
             str(t.batch),
-            f"{t.median * 1e3:.3f} ms",
-            f"{t.low * 1e3:.3f} – {t.high * 1e3:.3f} ms",
-            f"{t.images_per_second:,.0f}",
-            _gflops(None if work is None else 2 * work * t.batch / t.median),
+            f"{t.median * 1e3:,.3f} ms",
+            f"{t.low * 1e3:,.3f} – {t.high * 1e3:,.3f} ms",
+            f"{t.images_per_second:,.0f}"
+            if t.images_per_second >= 10
+            else f"{t.images_per_second:.2f}",
+            _gflops(2 * work * t.batch / t.median),
         ]
         for t in wholes
     ]
-    lines = [*_aligned([head, *body], 0), "", _conditions(measured)]
-    if not rows:
-        return lines
+    lines = [*_aligned([head, *body], 0), "", _conditions(measured), *_notes(measured)]
+    return [*lines, *_layers(measured, wholes[-1], rows, top)] if rows else lines
+
+
+def _layers(
+    measured: _Measured, whole: "Latency", rows: "list[LayerTime]", top: int | None
+) -> list[str]:
+    shown = _shown(rows, top or (None if len(rows) <= MOST_ROWS else MOST_ROWS))
     table = [
-        ["layer", "operators", "time", "share", "GFLOP/s"],
-        *(
-            [
-                row.layer,
-                " ".join(row.ops),
-                f"{row.seconds * 1e3:.3f} ms",
-                f"{row.share:.1%}",
-                _gflops(row.flops_per_second),
-            ]
-            for row in rows
-        ),
+        [
+            row.layer,
+            " ".join(row.ops),
+            f"{row.seconds * 1e3:,.3f} ms",
+            f"{row.share:.1%}",
+            _gflops(row.flops_per_second),
+        ]
+        for row in shown
     ]
-    return [*lines, "", f"by layer, batch {wholes[-1].batch}", "", *_aligned(table, 2)]
+    if n := len(rows) - len(shown):
+        rest = [row for row in rows if row not in shown]
+        seconds, share = (sum(x) for x in zip(*((r.seconds, r.share) for r in rest), strict=True))
+        others = f"({n} others, faster; --top {len(rows)} shows all)"
+        table.append([others, "", f"{seconds * 1e3:,.3f} ms", f"{share:.1%}", ""])
+    total = sum(row.seconds for row in rows)
+    title = f"by layer, batch {whole.batch}: medians, together {total * 1e3:,.3f} ms"
+    if measured.session.device == "cuda":
+        title += ", of starting the work; the card does it later"
+    head = ["layer", "operators", "time", "share", "GFLOP/s"]
+    return ["", title, "", *_aligned([head, *table], 2)]
+
+
+def _notes(measured: _Measured) -> list[str]:
+    uncounted = measured.work.uncounted
+    what = [f"GFLOP/s without {', '.join(uncounted)}, whose work is not counted"]
+    return [*measured.notes, *(what if uncounted else [])]
 
 
 def _aligned(rows: list[list[str]], left: int) -> list[str]:
@@ -270,9 +345,11 @@ def _gflops(flops: float | None) -> str:
 def _conditions(measured: _Measured) -> str:
     from cnnspec.run.session import runtime
 
-    threads = "all threads" if measured.threads is None else f"{measured.threads} threads"
-    weights = ", weights drawn" if measured.found.is_drawn else ""
-    return f"on {measured.session.device}, {threads}, {runtime()}{weights}"
+    n = measured.threads
+    threads = "as many threads as cores" if n is None else count(n, "thread")
+    seed = measured.found.metadata.get("cnnspec.seed")
+    weights = f", weights drawn from seed {seed}" if measured.found.is_drawn else ""
+    return f"on {measured.session.device}, {threads}, {runtime()}, all optimisations{weights}"
 
 
 def _json(measured: _Measured, wholes: "list[Latency]", rows: "list[LayerTime]") -> str:
@@ -280,13 +357,15 @@ def _json(measured: _Measured, wholes: "list[Latency]", rows: "list[LayerTime]")
 
     from cnnspec.run.session import runtime
 
-    macs = measured.macs
     return json.dumps(
         {
             "model": measured.found.name,
             "device": measured.session.device,
+            "threads": measured.threads,
             "runtime": runtime(),
-            "macs": None if macs is None else sum(macs.values()),
+            "macs": sum(measured.work.macs.values()),
+            "uncounted": measured.work.uncounted,
+            "notes": measured.notes,
             "latency": [
                 {
                     "batch": t.batch,

@@ -1,227 +1,171 @@
 """`cnnspec train`: a network learns, and a folder is left with all that came of it."""
 
 import os
+import shlex
 import signal
-import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from cnnspec.cli.options import file_argument, set_option
-from cnnspec.cli.specs_of import Overrides, need_graph, source_of
+from cnnspec.cli.options import Spec, set_option
+from cnnspec.cli.specs_of import Overrides, need_graph, source_of, tell
+from cnnspec.text.diagnostic import Sink
 from cnnspec.text.excerpt import safe
 
 if TYPE_CHECKING:
     from cnnspec.model.graph import Graph
-    from cnnspec.run.loop import EpochDone, Finished, Stepped, Training
-    from cnnspec.settings.recipe import Recipe
+    from cnnspec.run.events import Finished
+    from cnnspec.run.loop import Training
+    from cnnspec.run.session import Device
 
 DEVICES = ("auto", "cpu", "cuda")
 
+STOPPED = 130
+
 
 @click.command()
-@file_argument
+@click.argument("file", type=Spec(), required=False)
 @set_option
 @click.option("--out", metavar="DIR", help="The folder of the run; by default runs/NAME-N.")
 @click.option("--resume", metavar="DIR", help="Go on with the run in a folder.")
+@click.option("--data", metavar="WORD…", help="Other data than the spec's, written as there.")
+@click.option("--data-dir", metavar="DIR", help="Where the files of data sets are.")
+@click.option("--skip-bad", is_flag=True, help="Leave out pictures that cannot be read.")
 @click.option("--epochs", type=click.IntRange(1), help="How often all examples are seen.")
 @click.option("--seed", type=click.IntRange(0), help="Where all random numbers begin.")
-@click.option("--data-dir", metavar="DIR", help="Where the files of data sets are.")
-@click.option("--init", metavar="PATH", help="Begin with the weights of a file, those that fit.")
+@click.option("--init", metavar="PATH", help="Begin with the weights of a file, or of a run.")
 @click.option("--freeze", metavar="PATTERN", multiple=True, help="Layers that are not trained.")
 @click.option("--device", type=click.Choice(DEVICES), default="auto", help="Where it is computed.")
 @click.option("--threads", type=click.IntRange(1), help="How many threads compute.")
+@click.option("--loaders", type=click.IntRange(0), default=1, help="How many prepare batches.")
+@click.option(
+    "--save-every",
+    metavar="SECONDS",
+    type=click.FloatRange(0),
+    default=30,
+    help="How often a checkpoint is written; 0 for each batch.",
+)
 def command(
-    file: str,
+    file: str | None,
     overrides: Overrides,
     out: str | None,
     resume: str | None,
+    data: str | None,
+    data_dir: str | None,
+    skip_bad: bool,
     epochs: int | None,
     seed: int | None,
-    data_dir: str | None,
     init: str | None,
     freeze: tuple[str, ...],
-    device: str,
+    device: "Device",
     threads: int | None,
+    loaders: int,
+    save_every: float,
 ) -> int:
     """Train a network as its `train` part says.
 
     Each epoch is told with what validation says of it. The folder keeps the spec, the checkpoint to
     go on from, the best weights, the metrics, the step as an ONNX graph, and in the end the model.
     Ctrl-C finishes the step and saves; --resume goes on from there, to the same weights that the
-    run would have had.
+    run would have had. It needs no FILE: the folder has the spec.
 
     \b
     Example:
       cnnspec train lenet5 --epochs 1 --out lenet
     """
-    source = source_of(file)
-    graph = need_graph(source, overrides, "auto")
-    recipe = _recipe(graph, epochs, seed, freeze)
-    folder = Path(resume or out or _free(graph.name))
+    if file is None and resume is None:
+        raise click.UsageError("Missing argument 'FILE'.")
+    if resume is not None and (out is not None or init is not None):
+        raise click.UsageError("--resume goes on in its folder with its weights: no --out, --init.")
+    from cnnspec.run.folder import SPEC
+    from cnnspec.run.start import Wishes, start
+
+    is_same = file is None and not (overrides or data or seed is not None or freeze)
+    spec = str(Path(resume or "") / SPEC) if file is None else file
+    wishes = Wishes(
+        base=Path(os.path.dirname(spec)) if spec != "-" else Path(),
+        file=file or "",
+        data_dir=Path(data_dir) if data_dir else None,
+        init=Path(init) if init else None,
+        epochs=epochs,
+        device=device,
+        threads=threads,
+        loaders=loaders,
+        skip_bad=skip_bad,
+        saved_every=save_every,
+        note=lambda text: click.echo(text, err=True),
+    )
     try:
-        training = _begun(graph, recipe, file, folder, data_dir, init, device, threads)
-        if resume is not None:
-            training.resume()
-        else:
-            _refuse_used(folder)
-            training.write_start(source.text)
-        return _watched(training, file, folder)
+        graph = None if is_same else _graph(spec, overrides, data, epochs, seed, freeze)
+        return _watched(start(graph, out, resume, wishes))
     except ValueError as fault:
         raise click.ClickException(safe(str(fault))) from None
 
 
-def _recipe(
-    graph: "Graph", epochs: int | None, seed: int | None, freeze: tuple[str, ...]
-) -> "Recipe":
-    from cnnspec.settings.plain import Epochs, Freeze, Seed
-    from cnnspec.settings.recipe import default_recipe, with_words
-
-    recipe = graph.recipe if graph.recipe is not None else default_recipe()
-    words = [
-        *([Epochs(count=epochs)] if epochs is not None else []),
-        *([Seed(number=seed)] if seed is not None else []),
-        *([Freeze(layers=freeze)] if freeze else []),
-    ]
-    recipe = with_words(recipe, words)
-    if recipe.data is None:
-        raise click.ClickException(
-            "the spec does not say what to train on; write `train { data digits }`, or another set"
-        )
-    return recipe
-
-
-def _begun(
-    graph: "Graph",
-    recipe: "Recipe",
+def _graph(
     file: str,
-    folder: Path,
-    data_dir: str | None,
-    init: str | None,
-    device: str,
-    threads: int | None,
-) -> "Training":
-    from cnnspec.emit.compile import wanted_weights
-    from cnnspec.run.loop import Training
-    from cnnspec.run.sets import open_set
-    from cnnspec.run.sets.inputs import wants_of
-    from cnnspec.run.weights import match, read_weights
+    overrides: Overrides,
+    data: str | None,
+    epochs: int | None,
+    seed: int | None,
+    freeze: tuple[str, ...],
+) -> "Graph":
+    """The network with its recipe, with what the options say in place of what the spec says."""
+    from cnnspec.model.setting import with_settings, words
 
-    assert recipe.data is not None
-    splits = open_set(
-        recipe.data,
-        wants_of(graph),
-        data_dir=Path(data_dir) if data_dir else None,
-        folder=Path(os.path.dirname(file)) if file != "-" else Path(),
-        seed=recipe.seed,
-    )
-    for note in splits.notes:
-        click.echo(note, err=True)
-    given: Mapping[str, Any] = {}
-    if init is not None:
-        fitting = match(wanted_weights(graph), read_weights(Path(init)), strict=False)
-        click.echo(f"{len(fitting)} of {len(wanted_weights(graph))} weights from {init}", err=True)
-        given = {name: tensor.read for name, tensor in fitting.items()}
-    return Training(graph, recipe, splits, folder, device=device, given=given, threads=threads)
-
-
-def _free(name: str) -> str:
-    """The first of runs/NAME-1, runs/NAME-2, … that is not there."""
-    n = 1
-    while os.path.exists(f"runs/{name}-{n}"):
-        n += 1
-    return f"runs/{name}-{n}"
-
-
-def _refuse_used(folder: Path) -> None:
-    if (folder / "checkpoint.safetensors").exists():
-        raise click.ClickException(
-            f"{folder}: there is a run already; --resume {folder} goes on with it"
-        )
+    graph = need_graph(source_of(file), overrides, "auto")
+    sink = Sink()
+    said = words(epochs=epochs, seed=seed, freeze=freeze)
+    graph.recipe = with_settings(graph, sink, data=data, words=said)
+    tell(sink.ordered())
+    if graph.recipe is None:
+        raise click.exceptions.Exit(1)
+    return graph
 
 
 # ── what is shown ──────────────────────────────────────────────────────────────────────────────
 
 
-def _watched(training: "Training", file: str, folder: Path) -> int:
-    from cnnspec.run.loop import EpochDone, Finished, Stepped
+def _watched(training: "Training") -> int:
+    from cnnspec.cli.bar import Bar, epoch_line
+    from cnnspec.run.events import EpochDone, Finished, Stepped
 
-    bar = Bar(sys.stderr.isatty())
-    with _stopping(training):
-        for event in training.events():
-            match event:
-                case Stepped():
-                    bar.show(event)
-                case EpochDone():
-                    bar.hide()
-                    click.echo(_line(event))
-                case Finished():
-                    bar.hide()
-                    return _said(event, file, folder)
+    bar, folder = Bar(), training.folder.path
+    try:
+        with _stopping(training):
+            for event in training:
+                match event:
+                    case Stepped():
+                        bar.show(event)
+                    case EpochDone():
+                        bar.hide()
+                        click.echo(epoch_line(event))
+                    case Finished():
+                        bar.hide()
+                        return _said(event, folder)
+    finally:
+        bar.hide()
     return 0
 
 
-class Bar:
-    """A line that is written over again; nothing where there is no terminal."""
+def _said(event: "Finished", folder: Path) -> int:
+    from cnnspec.cli.bar import number
+    from cnnspec.layers.base import count
 
-    def __init__(self, is_terminal: bool) -> None:
-        self._is_terminal = is_terminal
-        self._shown = 0.0
-
-    def show(self, event: "Stepped") -> None:
-        if not self._is_terminal:
-            return
-        import time
-
-        now = time.monotonic()
-        if now - self._shown < 0.1 and event.batch < event.batches:
-            return
-        self._shown = now
-        done = round(20 * event.batch / event.batches)
-        right = "" if event.accuracy is None else f" · {event.accuracy:.1%} right"
-        line = (
-            f"epoch {event.epoch} {'━' * done}{'╌' * (20 - done)} {event.batch}/{event.batches} · "
-            f"loss {event.loss:.4f}{right} · {event.examples_per_second:,.0f}/s"
-        )
-        from cnnspec.cli.options import columns, cut
-
-        click.echo(f"\r\x1b[2K{cut(line, columns(80) - 1)}", nl=False, err=True)
-
-    def hide(self) -> None:
-        if self._is_terminal:
-            click.echo("\r\x1b[2K", nl=False, err=True)
-
-
-def _line(event: "EpochDone") -> str:
-    parts = [f"epoch {event.epoch:>{len(str(event.epochs))}}/{event.epochs}"]
-    parts += [f"{name} {_number(name, x)}" for name, x in event.train.items()]
-    if event.validation:
-        held = " ".join(f"{name} {_number(name, x)}" for name, x in event.validation.items())
-        parts.append(f"validation {held}")
-    parts.append(f"{event.seconds:.1f} s")
-    return " · ".join(parts) + (" · best" if event.is_best else "")
-
-
-def _number(name: str, x: float) -> str:
-    is_share = name in ("accuracy", "precision", "recall", "f1", "iou") or name.startswith("top")
-    return f"{x:.2%}" if is_share else f"{x:.4f}"
-
-
-def _said(event: "Finished", file: str, folder: Path) -> int:
     if not event.is_done:
         click.echo(
-            f"stopped after {event.epochs} epochs; "
-            f"`cnnspec train {file} --resume {folder}` goes on",
+            f"stopped after {count(event.epochs, 'epoch')}; "
+            f"`cnnspec train --resume {shlex.quote(str(folder))}` goes on",
             err=True,
         )
-        return 130
-    test = " ".join(f"{name} {_number(name, x)}" for name, x in event.test.items())
+        return STOPPED
+    test = " ".join(f"{name} {number(name, x)}" for name, x in event.test.items())
     ended = f" ({event.why})" if event.why else ""
     click.echo(
-        f"{folder}: {event.epochs} epochs{ended} in {event.seconds:.1f} s"
+        f"{folder}: {count(event.epochs, 'epoch')}{ended} in {event.seconds:.1f} s"
         + (f" · test {test}" if test else "")
     )
     return 0
@@ -229,7 +173,8 @@ def _said(event: "Finished", file: str, folder: Path) -> int:
 
 @contextmanager
 def _stopping(training: "Training") -> Generator[None]:
-    """Ctrl-C ends the run behind its step; a second one ends it at once."""
+    """Ctrl-C, or a polite request of the system, ends the run behind its step; a second Ctrl-C
+    ends it at once."""
 
     def stop(*_: object) -> None:
         if training.is_asked_to_stop:
@@ -237,8 +182,9 @@ def _stopping(training: "Training") -> Generator[None]:
         training.is_asked_to_stop = True
         click.echo("\nfinishing the step; once more stops at once", err=True)
 
-    before = signal.signal(signal.SIGINT, stop)
+    before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for s, handler in before.items():
+            signal.signal(s, handler)

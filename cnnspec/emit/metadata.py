@@ -1,23 +1,26 @@
 """What does a model say of itself?"""
 
 import json
+from collections.abc import Mapping
 from hashlib import sha256
 
 from cnnspec.emit.options import CannotCompile, Options
 from cnnspec.layers.source import Input
+from cnnspec.model.expand import expand
 from cnnspec.model.graph import Graph
 from cnnspec.onnxir.graph import Model
+from cnnspec.syntax import tree
 from cnnspec.version import VERSION
 
 
 def metadata(graph: Graph, model: Model, options: Options, *, is_drawn: bool) -> dict[str, str]:
     """The spec, what it was compiled with, and what its inputs and outputs mean."""
-    text = graph.span.source.text
+    text, params = spec_of(graph)
     found = {
         "cnnspec.version": VERSION,
         "cnnspec.spec": text,
         "cnnspec.spec_sha256": sha256(text.encode()).hexdigest(),
-        "cnnspec.params": _json(graph.params),
+        "cnnspec.params": _json(params),
         "cnnspec.preprocessing": _json(_preprocessing(graph, model)),
         "cnnspec.outputs": _json(_outputs(graph, model)),
     }
@@ -26,6 +29,14 @@ def metadata(graph: Graph, model: Model, options: Options, *, is_drawn: bool) ->
     if labels := labels_of(graph, model, options):
         found["cnnspec.labels"] = _json(labels)
     return found
+
+
+def spec_of(graph: Graph) -> tuple[str, Mapping[str, object]]:
+    """A text that is the network all by itself, with its params: as it was written, or, where that
+    uses other files, the flat form."""
+    if any(isinstance(item, tree.Use) for item in graph.file.items):
+        return expand(graph), {}
+    return graph.span.source.text, graph.params
 
 
 def labels_of(graph: Graph, model: Model, options: Options) -> list[str]:

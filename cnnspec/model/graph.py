@@ -79,6 +79,11 @@ class Graph:
         return [n for n in self.nodes if not n.inputs]
 
     @property
+    def main(self) -> Output:
+        """The end of the body; of a network that ends in a head, its first head."""
+        return next((o for o in self.outputs if o.name == "output"), self.outputs[0])
+
+    @property
     def is_whole(self) -> bool:
         """Is every shape known?"""
         return bool(self.nodes) and all(n.facts is not None for n in self.nodes)

@@ -5,7 +5,8 @@ What is kept from step to step lies in two sets of buffers on the device: a step
 writes the other. Only the loss and what is told beside it come back.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from cnnspec.onnxir.graph import NUMPY_NAMES
-from cnnspec.run.session import PROVIDERS, QUIET, choose
+from cnnspec.run.session import PROVIDERS, QUIET, CannotRun, choose, sentence
 from cnnspec.train.step import Step
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -30,21 +31,16 @@ class Stepper:
         device: str = "cpu",
         threads: int | None = None,
     ) -> None:
-        self._step = step
         self.device = choose(device)  # pyright: ignore[reportArgumentType]
-        options = ort.SessionOptions()
-        options.log_severity_level = QUIET
-        if threads is not None:
-            options.intra_op_num_threads = threads
-        names = [PROVIDERS["cuda"]] if self.device == "cuda" else []
-        self._session = ort.InferenceSession(model, options, providers=[*names, PROVIDERS["cpu"]])
-        self._kept = list(step.kept)
-        self._sides = [self._buffers(start), self._buffers(start)]
-        self._told = {
-            name: ort.OrtValue.ortvalue_from_numpy(np.zeros((), np.float32))
-            for name in step.outputs
-        }
-        self._bindings = [self._bound(0, 1), self._bound(1, 0)]
+        with _said():
+            self._session = _opened(model, self.device, threads)
+            self._kept = step.kept
+            self._sides = [self._buffers(start), self._buffers(start)]
+            self._told = {
+                name: ort.OrtValue.ortvalue_from_numpy(np.zeros((), np.float32))
+                for name in step.outputs
+            }
+            self._bindings = [self._bound(0, 1), self._bound(1, 0)]
         self._side = 0
 
     def do(self, feeds: Arrays) -> dict[str, float]:
@@ -53,24 +49,27 @@ class Stepper:
         for name, x in feeds.items():
             # The caller keeps the array until the step is done.
             binding.bind_cpu_input(name, x)
-        self._session.run_with_iobinding(binding)
+        with _said():
+            self._session.run_with_iobinding(binding)
         self._side = 1 - self._side
         return {name: float(value.numpy()) for name, value in self._told.items()}
 
     def state(self) -> dict[str, NDArray[Any]]:
         """All that is kept, as it is now."""
-        side = self._sides[self._side]
-        return {name: np.array(value.numpy()) for name, value in side.items()}
+        return self._copies(self._side)
 
     def before(self) -> dict[str, NDArray[Any]]:
         """All that is kept, as it was before the last step."""
-        side = self._sides[1 - self._side]
-        return {name: np.array(value.numpy()) for name, value in side.items()}
+        return self._copies(1 - self._side)
 
     def load(self, state: Arrays) -> None:
         """Go on from there."""
-        for name, value in self._sides[self._side].items():
-            value.update_inplace(np.ascontiguousarray(state[name]))
+        for k in self._kept:
+            x = np.array(state[k.name], NUMPY_NAMES[k.dtype]).reshape(k.shape)
+            self._sides[self._side][k.name].update_inplace(np.ascontiguousarray(x))
+
+    def _copies(self, side: int) -> dict[str, NDArray[Any]]:
+        return {name: np.array(value.numpy()) for name, value in self._sides[side].items()}
 
     def _buffers(self, start: Arrays) -> dict[str, Any]:
         return {
@@ -88,3 +87,63 @@ class Stepper:
         for name, value in self._told.items():
             binding.bind_ortvalue_output(name, value)
         return binding
+
+
+class Judge:
+    """A network whose weights lie on the device until others are loaded."""
+
+    def __init__(self, step: Step, model: bytes, device: str, threads: int | None = None) -> None:
+        self._step, self._device = step, device
+        with _said():
+            self._session = _opened(model, device, threads)
+        self._binding = self._session.io_binding()
+        self._held: dict[str, Any] = {}
+
+    def load(self, weights: Arrays) -> None:
+        """Use these weights from now on."""
+        for k in self._step.kept:
+            x = np.ascontiguousarray(weights[k.name], np.float32).reshape(k.shape)
+            held = ort.OrtValue.ortvalue_from_numpy(x, self._device, 0)
+            self._held[k.name] = held
+            self._binding.bind_ortvalue_input(k.name, held)
+
+    def do(self, feeds: Arrays) -> dict[str, NDArray[Any]]:
+        """The outputs for a batch."""
+        binding = self._binding
+        for name, x in feeds.items():
+            binding.bind_cpu_input(name, x)
+        # Bound anew: what is bound keeps the size of the batch before.
+        for name in self._step.outputs:
+            binding.bind_output(name)
+        with _said():
+            self._session.run_with_iobinding(binding)
+            found = binding.copy_outputs_to_cpu()
+        return dict(zip(self._step.outputs, found, strict=True))
+
+
+def _opened(model: bytes, device: str, threads: int | None) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.log_severity_level = QUIET
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    # Threads that wait busily take the time of those that prepare the next batch, and of others.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    names = [PROVIDERS["cuda"]] if device == "cuda" else []
+    made = ort.InferenceSession(model, options, providers=[*names, PROVIDERS["cpu"]])
+    if device == "cuda" and PROVIDERS["cuda"] not in made.get_providers():
+        raise CannotRun("the libraries of CUDA cannot be loaded; `--device cpu` needs none")
+    return made
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    """What the runtime says, as one sentence; its exceptions have no common base."""
+    try:
+        yield
+    except CannotRun:
+        raise
+    except Exception as fault:
+        is_theirs = type(fault).__module__.startswith("onnxruntime")
+        if not is_theirs and not isinstance(fault, RuntimeError | ValueError):
+            raise
+        raise CannotRun(sentence(str(fault))) from None

@@ -25,24 +25,33 @@ class Position(BaseModel):
     epoch: int = 0
     batch: int = 0
     step: int = 0
+    """Batches of all epochs."""
     loss_sum: float = 0.0
     right: float = 0.0
+    counted: int = 0
+    """What the network could have got right: examples, or pixels."""
     seen: int = 0
     """Of this epoch so far: examples, the sum of their losses, how many are right."""
     best: float | None = None
+    """The best validation so far: more is better."""
     best_epoch: int | None = None
+    mark: float | None = None
+    """The validation that early stopping compares with."""
     waited: int = 0
-    """Epochs since validation became better."""
+    """Epochs since validation became better than that."""
     plateau_best: float | None = None
     plateau_waited: int = 0
     lowered: int = 0
+    """How often a plateau has lowered the learning rate."""
     seconds: float = 0.0
-    is_done: bool = False
+    why: str = ""
+    """Why the run ended before its last epoch."""
 
 
 def write(path: Path, state: State, position: Position) -> None:
     """Put a state down: the old one or the new one is there, whatever happens."""
-    arrays = {name: np.ascontiguousarray(x) for name, x in state.items()}
+    # `ascontiguousarray` alone would make a vector of a single number.
+    arrays = {name: np.ascontiguousarray(x).reshape(x.shape) for name, x in state.items()}
     said = {KEY: position.model_dump_json()}
     with replacing(path) as file:
         file.write(save(arrays, said))

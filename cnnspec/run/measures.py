@@ -35,7 +35,8 @@ class Measures:
         self._metrics = recipe.metrics
         self._main = graph.outputs[0].name
         self._last = {o.name: graph.nodes[o.node].layer.kind for o in graph.outputs}
-        self._of_input = any(loss.is_of_input for loss in recipe.losses)
+        of_main = [loss for loss in recipe.losses if loss.on in (None, self._main)]
+        self._of_input = any(loss.is_of_input for loss in of_main)
         self.classes = part.classes
         self.confusion: NDArray[np.int64] | None = None
         """Rows are what is so, columns what it was taken for."""

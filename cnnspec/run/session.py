@@ -20,8 +20,8 @@ from cnnspec.run.files import read_onnx
 
 Device = Literal["auto", "cpu", "cuda"]
 
-QUIET = 3
-"""The runtime's own messages below errors are not shown."""
+QUIET = 4
+"""The runtime's own messages are not shown: what it raises is told in our words."""
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
@@ -83,7 +83,7 @@ class Session:
     def _fitting(self, port: Port, given: "Mapping[str, NDArray[Any]]") -> "NDArray[Any]":
         if port.name not in given:
             raise CannotRun(f"nothing is given for the input `{port.name}`")
-        x = np.ascontiguousarray(given[port.name], port.dtype)
+        x = np.asarray(given[port.name], port.dtype, order="C")
         fits = len(x.shape) == len(port.shape) and all(
             not isinstance(n, int) or n == m for n, m in zip(port.shape, x.shape, strict=True)
         )

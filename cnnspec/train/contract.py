@@ -8,7 +8,7 @@ from cnnspec.model.graph import Graph
 from cnnspec.onnxir.builder import CLOCK
 from cnnspec.onnxir.graph import Model
 from cnnspec.settings.recipe import Recipe
-from cnnspec.train.step import FIRST, RATE, Step, build_step
+from cnnspec.train.step import APPLY, FIRST, RATE, SHARE, Step, build_step
 
 KEY = "cnnspec.step"
 
@@ -22,11 +22,13 @@ def exported(graph: Graph, recipe: Recipe, weights: WeightSource) -> Model:
 
 def contract(step: Step, recipe: Recipe) -> Mapping[str, object]:
     """As JSON: names of inputs and outputs, and the recipe's schedule."""
+    gathered = {"batches": recipe.accumulate, "share": SHARE, "apply": APPLY}
     return {
         "inputs": list(step.inputs),
         "targets": {head: value.name for head, value in step.targets.items()},
         "rate": RATE,
         "clock": CLOCK,
+        **({"accumulate": gathered} if recipe.accumulate > 1 else {}),
         "kept": [
             {
                 "input": k.name,

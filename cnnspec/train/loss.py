@@ -5,6 +5,7 @@ pixel); a mixture of classes has a share for each.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cnnspec.onnxir.builder import Builder
@@ -39,6 +40,8 @@ class Case:
     """How much each class counts."""
     ignores: bool = False
     """Do pixels of class -1 not count?"""
+    counted: Value | None = None
+    """Then 1 for each pixel that counts, else 0, with one channel."""
 
     @property
     def has_classes(self) -> bool:
@@ -47,6 +50,8 @@ class Case:
 
 def loss_of(g: Builder, loss: Loss, case: Case) -> Value:
     """The loss of a batch, one number; its name is the loss's own."""
+    if case.ignores:
+        case = replace(case, counted=_counted(g, case))
     value = RULES[type(loss)](g, loss, case)
     return g.op("Mul", value, g.scalar("weight", loss.weight)) if loss.weight != 1 else value
 
@@ -74,12 +79,12 @@ def _cross_entropy(g: Builder, o: CrossEntropy, case: Case) -> Value:
         assert isinstance(n, int), "the number of classes is known"
         kept = g.op("Mul", target, g.scalar("kept", 1 - o.smoothing), part="sharp")
         target = g.op("Add", kept, g.scalar("spread", o.smoothing / n), part="smooth")
-    if case.ignores:
-        valid = _sum_over_classes(g, one_hot(g, case), "valid")
-        sums = _negative_sum(g, g.op("Mul", target, logs, part="parts"))
-        return _ratio(g, g.op("Mul", sums, valid, part="sums_valid"), valid)
+        if case.counted is not None:
+            target = g.op("Mul", target, case.counted, part="smooth_counted")
     if case.weights is None:
-        return _mean_of(g, _negative_sum(g, g.op("Mul", target, logs, part="parts")))
+        sums = _negative_sum(g, g.op("Mul", target, logs, part="parts"))
+        # A pixel that does not count has a target of zeros.
+        return _mean_of(g, sums) if case.counted is None else _ratio(g, sums, case.counted)
     # Σ w·l/Σ w, the weight of an example being that of its class.
     weighed = g.op("Mul", target, g.by_channel(case.weights, len(z.shape) - 1), part="weighed")
     sums = _negative_sum(g, g.op("Mul", weighed, logs, part="parts"))
@@ -113,16 +118,16 @@ def _binary(g: Builder, o: BinaryCrossEntropy, case: Case) -> Value:
     if case.weights is not None:
         weights = g.by_channel(case.weights, len(z.shape) - 1)
         parts = g.op("Mul", parts, weights, part="parts_weighed")
-    return _mean_of(g, parts)
+    return _mean_of(g, parts, case.counted)
 
 
 def _squared(g: Builder, o: Difference, case: Case) -> Value:
     d = _apart(g, case)
-    return _mean_of(g, g.op("Mul", d, d, part="squares"))
+    return _mean_of(g, g.op("Mul", d, d, part="squares"), case.counted)
 
 
 def _absolute(g: Builder, o: MeanAbsolute, case: Case) -> Value:
-    return _mean_of(g, g.op("Abs", _apart(g, case), part="sizes"))
+    return _mean_of(g, g.op("Abs", _apart(g, case), part="sizes"), case.counted)
 
 
 def _huber(g: Builder, o: Huber, case: Case) -> Value:
@@ -132,7 +137,7 @@ def _huber(g: Builder, o: Huber, case: Case) -> Value:
     near = g.op("Clip", size, None, g.scalar("delta", o.delta), part="near")
     half = g.op("Mul", near, g.scalar("half", 0.5), part="half_near")
     far = g.op("Sub", size, half, part="far")
-    return _mean_of(g, g.op("Mul", near, far, part="parts"))
+    return _mean_of(g, g.op("Mul", near, far, part="parts"), case.counted)
 
 
 def _hinge(g: Builder, o: Hinge, case: Case) -> Value:
@@ -152,7 +157,7 @@ def _hinge(g: Builder, o: Hinge, case: Case) -> Value:
         over = g.op("Mul", over, over, part="squared")
     wrong = g.op("Mul", over, g.op("Sub", g.scalar("one", 1), y, part="others"), part="wrong")
     if case.weights is None:
-        return _mean_of(g, _sum_over_classes(g, wrong))
+        return _mean_of(g, _sum_over_classes(g, wrong, keepdims=1), case.counted)
     weighed = g.op("Mul", y, g.by_channel(case.weights, len(z.shape) - 1), part="weighed")
     weight = _sum_over_classes(g, weighed, "weight_of")
     sums = g.op("Mul", _sum_over_classes(g, wrong), weight, part="sums_weighed")
@@ -166,6 +171,8 @@ def _dice(g: Builder, o: Dice, case: Case) -> Value:
     p = z
     if case.reading != "probabilities":
         p = g.op("Sigmoid", z, part="p") if single else g.op("Softmax", z, part="p", axis=1)
+    if case.counted is not None:
+        p = g.op("Mul", p, case.counted, part="p_counted")
     places = range(2, len(z.shape))
     maps = z.shape[:2]
 
@@ -206,7 +213,8 @@ def one_hot(g: Builder, case: Case) -> Value:
         # One number that says yes or no.
         flat = g.op("Cast", case.target, dtype="float", part="yes_or_no", to=1)
         axis = g.ints("class_axis", (1,))
-        return g.op("Unsqueeze", flat, axis, dims=z.shape, part="target")
+        y = g.op("Unsqueeze", flat, axis, dims=z.shape, part="target")
+        return y if case.counted is None else g.op("Mul", y, case.counted, part="target_counted")
     target = case.target
     if case.ignores:
         # -1 would be the last class; a number that is none is no class at all.
@@ -215,13 +223,21 @@ def one_hot(g: Builder, case: Case) -> Value:
     return g.op(
         "OneHot",
         target,
-        g.ints("classes", (n,)),
+        g.whole("classes", n),
         g.floats("off_on", (0, 1)),
         dims=z.shape,
         dtype="float",
         part="target",
         axis=1,
     )
+
+
+def _counted(g: Builder, case: Case) -> Value:
+    target = case.target
+    dims = (target.shape[0], 1, *target.shape[1:])
+    none = g.op("Less", target, g.whole("first", 0), dtype="bool", part="uncounted")
+    ones = g.op("Cast", g.op("Not", none, part="is_counted"), dtype="float", part="ones", to=1)
+    return g.op("Unsqueeze", ones, g.ints("channel", (1,)), dims=dims, part="counted")
 
 
 def _apart(g: Builder, case: Case) -> Value:
@@ -232,17 +248,23 @@ def _above_zero(g: Builder, p: Value) -> Value:
     return g.op("Clip", p, g.scalar("least", LEAST), part=f"{p.name.split('/')[-1]}_above_zero")
 
 
-def _sum_over_classes(g: Builder, x: Value, part: str = "sums") -> Value:
-    dims = (x.shape[0], *x.shape[2:])
-    return g.reduce("ReduceSum", x, (1,), dims=dims, part=part, keepdims=0)
+def _sum_over_classes(g: Builder, x: Value, part: str = "sums", keepdims: int = 0) -> Value:
+    dims = (x.shape[0], *((1,) * keepdims), *x.shape[2:])
+    return g.reduce("ReduceSum", x, (1,), dims=dims, part=part, keepdims=keepdims)
 
 
 def _negative_sum(g: Builder, x: Value) -> Value:
     return g.op("Neg", _sum_over_classes(g, x), part="surprise")
 
 
-def _mean_of(g: Builder, x: Value) -> Value:
-    return g.reduce("ReduceMean", x, range(len(x.shape)), dims=(), keepdims=0, part="mean")
+def _mean_of(g: Builder, x: Value, counted: Value | None = None) -> Value:
+    """The mean over all numbers, or over those of the pixels that count."""
+    if counted is None:
+        return g.reduce("ReduceMean", x, range(len(x.shape)), dims=(), keepdims=0, part="mean")
+    n = x.shape[1]
+    assert isinstance(n, int), "the number of channels is known"
+    weights = g.op("Mul", counted, g.scalar("channels", n), part="counted_numbers")
+    return _ratio(g, g.op("Mul", x, counted, part="counted_parts"), weights)
 
 
 def _ratio(g: Builder, sums: Value, weights: Value) -> Value:
@@ -250,4 +272,6 @@ def _ratio(g: Builder, sums: Value, weights: Value) -> Value:
     below = g.reduce(
         "ReduceSum", weights, range(len(weights.shape)), dims=(), keepdims=0, part="weights"
     )
-    return g.op("Div", above, below, part="mean")
+    # Where nothing in a batch counts, its loss is 0.
+    least = g.op("Max", below, g.scalar("least", LEAST), part="weights_above_zero")
+    return g.op("Div", above, least, part="mean")

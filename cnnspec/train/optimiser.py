@@ -5,6 +5,7 @@ that enter the step and leave it.
 """
 
 from collections.abc import Callable, Mapping
+from math import log
 from typing import NamedTuple
 
 from cnnspec.onnxir.builder import Builder
@@ -48,7 +49,7 @@ def slots(optimizer: Optimizer) -> Mapping[str, float]:
                 found["velocity"] = 0.0
             return found
         case Adadelta():
-            return {"square": 0.0, "step": 0.0}
+            return {"square": 0.0, "change": 0.0}
         case Adagrad():
             return {"square": optimizer.start}
         case Momentum() | Nesterov():
@@ -107,10 +108,10 @@ def _adadelta(g: Builder, o: Adadelta, w: Value, dw: Value, held: Slots, now: Mo
     s = _mean_square(g, held["square"], o.rho, dw, "square")
     eps = g.scalar("eps", o.eps)
     below = g.op("Sqrt", g.op("Add", s, eps, part="s_eps"), part="root_s")
-    above = g.op("Sqrt", g.op("Add", held["step"], eps, part="u_eps"), part="root_u")
+    above = g.op("Sqrt", g.op("Add", held["change"], eps, part="u_eps"), part="root_u")
     d = g.op("Mul", dw, g.op("Div", above, below, part="ratio"), part="d")
-    u = _mean_square(g, held["step"], o.rho, d, "step")
-    return _moved(g, w, d, now), {"square": s, "step": u}
+    u = _mean_square(g, held["change"], o.rho, d, "change")
+    return _moved(g, w, d, now), {"square": s, "change": u}
 
 
 def _rmsprop(g: Builder, o: RmsProp, w: Value, dw: Value, held: Slots, now: Moment) -> Update:
@@ -134,9 +135,8 @@ def _adam(g: Builder, o: Adam, w: Value, dw: Value, held: Slots, now: Moment) ->
     # w ← w - lr·(m/(1 - b1^t))/(√(s/(1 - b2^t)) + eps) = w - rate·m/(√s + eps·√(1 - b2^t))
     m = _mean(g, held["mean"], o.beta1, dw, "mean")
     s = _mean_square(g, held["square"], o.beta2, dw, "square")
-    one = g.scalar("one", 1)
-    free1 = g.op("Sub", one, _power(g, o.beta1, now.steps, "beta1"), part="free1")
-    free2 = g.op("Sub", one, _power(g, o.beta2, now.steps, "beta2"), part="free2")
+    free1 = _less_power(g, o.beta1, now.steps, "free1")
+    free2 = _less_power(g, o.beta2, now.steps, "free2")
     root = g.op("Sqrt", free2, part="root_free2")
     rate = g.op("Mul", now.lr, g.op("Div", root, free1, part="correction"), part="rate")
     eps = g.op("Mul", root, g.scalar("eps", o.eps), part="eps_free")
@@ -181,5 +181,11 @@ def _over_root(g: Builder, x: Value, s: Value, eps: float) -> Value:
     return g.op("Div", x, below, part="over_root")
 
 
-def _power(g: Builder, base: float, exponent: Value, part: str) -> Value:
-    return g.op("Pow", g.scalar(part, base), exponent, part=f"{part}_to_t")
+def _less_power(g: Builder, base: float, exponent: Value, part: str) -> Value:
+    """1 - base^t, in which float32 would lose four digits where base is 0.999 and t small."""
+    # With h = tanh(a/2): 1 - e^-a = 2·h/(1 + h); here a = -t·ln base, where 0 is taken for 1e-30.
+    a = -log(max(base, 1e-30))
+    h = g.op("Mul", exponent, g.scalar(f"{part}_half_rate", a / 2), part=f"{part}_half")
+    h = g.op("Tanh", h, part=f"{part}_tanh")
+    twice = g.op("Add", h, h, part=f"{part}_twice")
+    return g.op("Div", twice, g.op("Add", h, g.scalar("one", 1), part=f"{part}_below"), part=part)

@@ -24,7 +24,7 @@ def with_gradient(graph: Graph, name: str, weights: WeightSource, opset: int) ->
 
     Raises `CannotCompile` for what is no input of floating-point numbers.
     """
-    end = graph.nodes[graph.outputs[0].node]
+    end = graph.nodes[graph.main.node]
     before = end.inputs[0] if end.layer.kind in SOFT else end.index
     model = Model(graph.name, opset)
     g = Builder(model)

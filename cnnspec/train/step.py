@@ -29,6 +29,13 @@ LOSS, CORRECT = "loss", "correct"
 OUT = "out/"
 """The beginning of the name of a head's output in an evaluation."""
 
+SHARE, APPLY = "share", "apply"
+"""Inputs of a recipe with `accumulate`: which part of a step's examples are in this batch, and
+whether the weights follow now."""
+
+STEPS = "steps"
+"""What is kept then: how often the weights have followed."""
+
 CLASS_WEIGHTS = "class_weights"
 """The input with how much each class counts, where the data says it."""
 
@@ -117,6 +124,7 @@ class _Making:
         self.kept: list[Kept] = []
         self.targets: dict[str, Value] = {}
         self.averaged: dict[str, str] = {}
+        self.applies: Value | None = None
 
     def evaluation(self) -> Step:
         ends = [self._end(loss) for loss in self.recipe.losses]
@@ -131,7 +139,7 @@ class _Making:
         for head in self.graph.outputs:
             with self.g.layer(OUT + head.name, ""):
                 self.g.output(self.g.op("Identity", values[head.node]))
-        model = self.model.with_nodes(self.model.nodes)
+        model = self.model.living()
         model.verify()
         outputs += [OUT + head.name for head in self.graph.outputs]
         return Step(model, self.inputs, self.targets, tuple(self.kept), (), {}, tuple(outputs))
@@ -150,6 +158,7 @@ class _Making:
         grads = {name: dw for name in names if (dw := found[name]) is not None}
         if not grads:
             raise NothingToTrain("no weight is trained: all are frozen, or there are none")
+        self._gather(grads)
         self._follow(self._clipped(grads))
         for name, value in self.g.updates.items():
             self._leaves(name, value)
@@ -158,7 +167,7 @@ class _Making:
             self.g.output(self.model.values[name])
         if has_start:
             self._start(starts)
-        model = self.model.with_nodes(self.model.nodes)
+        model = self.model.living()
         model.verify()
         return Step(
             model,
@@ -181,7 +190,7 @@ class _Making:
         return self.graph.nodes[node.inputs[0]] if takes_over and not is_asked else node
 
     def _last(self, loss: Loss) -> Node:
-        name = loss.on or self.graph.outputs[0].name
+        name = loss.on or self.graph.main.name
         return next(self.graph.nodes[o.node] for o in self.graph.outputs if o.name == name)
 
     def _reading(self, loss: Loss, end: Node) -> Reading:
@@ -242,7 +251,9 @@ class _Making:
         for k, (loss, end) in enumerate(zip(self.recipe.losses, ends, strict=True)):
             z = values[end.index]
             weights = self._class_weights(z) if loss.weighs_classes else None
-            case = Case(z, self._reading(loss, end), self._target(loss, z), weights)
+            target = self._target(loss, z)
+            ignores = len(target.shape) > 1 and target.dtype == "int64"
+            case = Case(z, self._reading(loss, end), target, weights, ignores)
             with self.g.layer(f"loss{k}" if len(ends) > 1 else "mean_loss", ""):
                 parts.append(loss_of(self.g, loss, case))
         with self.g.layer(LOSS, ""):
@@ -251,7 +262,7 @@ class _Making:
 
     def _target(self, loss: Loss, z: Value) -> Value:
         """What is right: the input itself, classes, or numbers like the network's."""
-        head = loss.on or self.graph.outputs[0].name
+        head = loss.on or self.graph.main.name
         if head not in self.targets:
             name = "target" if loss.on is None else f"target.{head}"
             given = self.recipe.data.targets_given() if self.recipe.data is not None else None
@@ -288,7 +299,7 @@ class _Making:
 
     def _right(self, values: Mapping[int, Value], ends: Sequence[Node]) -> list[str]:
         """How many examples (or pixels) the main head gets right, where it tells classes apart."""
-        head = self.graph.outputs[0].name
+        head = self.graph.main.name
         target = self.targets.get(head)
         z = values[ends[0].index]
         if (
@@ -307,6 +318,46 @@ class _Making:
             ones = self.g.op("Cast", hits, dtype="float", part="ones", to=1)
             self.g.reduce("ReduceSum", ones, range(len(ones.shape)), dims=(), keepdims=0)
         return [CORRECT]
+
+    # ── several batches make a step ────────────────────────────────────────────────────────────
+
+    def _gather(self, grads: dict[str, Value]) -> None:
+        """Gradients become those of all examples since the last step.
+
+        The mean over examples is Σ share·mean of each batch, as share = its examples/all of them.
+        """
+        if self.recipe.accumulate == 1:
+            return
+        g, shapes = self.g, {k.name: k.shape for k in self.kept}
+        share, self.applies = self._number(SHARE), Value(APPLY, (), "bool")
+        self.model.inputs.append(self.applies)
+        for name, dw in grads.items():
+            held = self._keep(f"{name}/sum", shapes[name], 0.0)
+            with g.layer(f"{name}/gather", ""):
+                grads[name] = g.op("Add", held, g.op("Mul", dw, share, part="share"))
+                none = g.scalar("none", 0)
+                kept = g.op("Where", self.applies, none, grads[name], dtype="float", part="kept")
+            self._leaves(f"{name}/sum", kept)
+
+    def _if_applied(self, name: str, after: Value) -> Value:
+        """What is kept changes only where several batches have made a step."""
+        if self.applies is None:
+            return after
+        before = next(v for v in self.model.inputs if v.name == name)
+        with self.g.layer(f"{name}/if", ""):
+            return self.g.op("Where", self.applies, after, before, dtype="float")
+
+    def _steps(self) -> Value:
+        """How many steps there are with this one."""
+        g = self.g
+        if self.applies is None:
+            with g.layer("time", ""):
+                return g.op("Cast", g.clock(), dtype="float", part="steps", to=1)
+        before = self._keep(STEPS, (), 0.0)
+        with g.layer("time", ""):
+            now = g.op("Add", before, g.scalar("one", 1), part="steps")
+        self._leaves(STEPS, self._if_applied(STEPS, now))
+        return now
 
     # ── what follows ───────────────────────────────────────────────────────────────────────────
 
@@ -342,9 +393,7 @@ class _Making:
     def _follow(self, grads: Mapping[str, Value]) -> None:
         """Every weight after its gradient."""
         optimizer, g = self.recipe.optimizer, self.g
-        with g.layer("time", ""):
-            steps = g.op("Cast", g.clock(), dtype="float", part="steps", to=1)
-        now = Moment(self._number(RATE), steps)
+        now = Moment(self._number(RATE), self._steps())
         shapes = {k.name: k.shape for k in self.kept}
         for name, dw in grads.items():
             held = {
@@ -355,9 +404,10 @@ class _Making:
             decays = optimizer.decay == "all" or name.endswith(".weight")
             with g.layer(f"{name}/step", ""):
                 after, remembered = update(g, optimizer, w, dw, held, now, decays=decays)
-            self._leaves(name, after)
+            self._leaves(name, self._if_applied(name, after))
             for slot, value in remembered.items():
-                self._leaves(f"{name}/{slot}", value)
+                slot = f"{name}/{slot}"
+                self._leaves(slot, self._if_applied(slot, value))
             self._average(name, after)
 
     def _average(self, name: str, after: Value) -> None:
@@ -372,7 +422,8 @@ class _Making:
         with g.layer(f"{mean}/step", ""):
             old = g.op("Mul", before, g.scalar("decay", decay), part="old")
             new = g.op("Mul", after, g.scalar("share", 1 - decay), part="new")
-            self._leaves(mean, g.op("Add", old, new))
+            now = g.op("Add", old, new)
+        self._leaves(mean, self._if_applied(mean, now))
 
     def _leaves(self, name: str, value: Value) -> None:
         """A kept value as it is after the step."""

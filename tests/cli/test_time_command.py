@@ -8,7 +8,7 @@ import pytest
 
 from calls import cnnspec
 from cnnspec import load, loads
-from cnnspec.run.timing import OWN, owner
+from cnnspec.run.timing import OWN
 
 QUICK = ("--seconds", "0.02")
 
@@ -46,13 +46,39 @@ def test_layers_share_the_time_and_the_work() -> None:
 
 
 def test_the_table_names_layers_of_the_spec() -> None:
-    found = cnnspec("time", "lenet5", "--batch", "8", *QUICK)
+    found = cnnspec("time", "lenet5", "--batch", "8", "--threads", "1", *QUICK)
     assert found.status == 0
     assert "conv6_5x5" in found.out
     assert "GFLOP/s" in found.out
-    slowest = cnnspec("time", "lenet5", "--batch", "8", "--top", "2", *QUICK).out
-    rows = slowest.split("by layer")[1].strip().splitlines()[2:]
+    (told,) = (line for line in found.out.splitlines() if line.startswith("on "))
+    assert told.startswith("on cpu, one thread, onnxruntime ")
+    assert told.endswith(", all optimisations, weights drawn from seed 0")
+
+
+def test_the_slowest_layers_with_the_sum_of_the_others() -> None:
+    shown = cnnspec("time", "lenet5", "--batch", "8", "--top", "2", *QUICK).out
+    _, *rows = shown.split("by layer")[1].split("\n\n")[1].strip().splitlines()
     assert len(rows) == 3
+    n = int(rows[-1].partition(" others")[0].strip("("))
+    assert rows[-1].startswith(f"({n} others, faster; --top {n + 2} shows all)")
+    shares = [float(word[:-1]) for row in rows for word in row.split() if word.endswith("%")]
+    assert sum(shares) == pytest.approx(100, abs=0.2)
+    assert len(timed("lenet5", "--batch", "8", "--top", "2")["layers"]) == 2
+
+
+def test_a_pipe_gets_whole_lines_and_many_layers_are_folded(here: Path) -> None:
+    layers = " -> ".join(["conv 4 1x1", "maxpool 1x1"] * 30)
+    Path("deep.cnn").write_text(f"network {{ input 4x4x4 -> {layers} }}")
+    found = cnnspec("time", "deep.cnn", "--batch", "1", *QUICK, env={"COLUMNS": "30"}).out
+    rows = found.split("by layer")[1].split("\n\n")[1].splitlines()
+    assert len(rows) == 42
+    assert "others, faster" in rows[-1]
+    assert "…" not in found
+    seen = cnnspec("time", "deep.cnn", *QUICK, env={"COLUMNS": "30"}, is_terminal=True).out
+    assert max(map(len, seen.splitlines())) == 30
+
+
+# ── files ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_file_knows_its_spec(here: Path) -> None:
@@ -60,6 +86,7 @@ def test_a_file_knows_its_spec(here: Path) -> None:
     found = timed("four.onnx")
     assert [t["batch"] for t in found["latency"]] == [4]
     assert found["macs"] == 416_520
+    assert found["notes"] == ["it was compiled for a batch of 4; it takes no other"]
     refused = cnnspec("time", "four.onnx", "--batch", "2")
     assert (refused.status, refused.err) == (
         1,
@@ -67,35 +94,97 @@ def test_a_file_knows_its_spec(here: Path) -> None:
     )
 
 
+def test_what_was_cut_off_does_no_work(here: Path) -> None:
+    load("lenet5").compile(until="fc84").save("cut.onnx")
+    assert timed("cut.onnx", "--batch", "1")["macs"] == 416_520 - 84 * 10
+
+
 def test_sizes_that_are_open(here: Path) -> None:
-    load("unet").compile(dynamic_size=True).save("unet.onnx")
+    network = load("unet")
+    network.compile(dynamic_size=True).save("unet.onnx")
     found = timed("unet.onnx", "--batch", "1", "--size", "1x16x16", "--no-layers")
-    # The spec's work is that of another size.
-    assert found["macs"] is None
+    # The spec's work is that of maps of its own size.
+    _, h, w = network.layers[0].shape or (0, 0, 0)
+    assert found["macs"] * h * w == network.report().totals.macs * 16 * 16
     refused = cnnspec("time", "lenet5", "--size", "3x3")
     assert refused.err == "error: lenet5: the input `input` takes 1x28x28, not 3x3\n"
+    assert cnnspec("time", "lenet5", "--size", "3x").status == 2
 
 
-@pytest.mark.parametrize(
-    ("name", "layer"),
-    [
-        ("conv1", "conv1"),
-        ("conv1_nchwc", "conv1"),
-        ("conv1/kernels", "conv1"),
-        ("fused conv1_bn", "conv1_bn"),
-        ("conv10", OWN),
-        ("ReorderOutput", OWN),
-    ],
-)
-def test_names_of_the_runtime(name: str, layer: str) -> None:
-    assert owner(name, ["conv1", "conv1_bn"]) == layer
+def foreign(**options: Any) -> str:
+    model = loads("network { input 3x8x8 -> conv 4 3x3 -> relu -> flatten -> fc 2 }").compile()
+    proto = model.onnx
+    del proto.metadata_props[:]
+    for key, value in options.items():
+        for node in proto.graph.node:
+            setattr(node, key, value)
+    Path("foreign.onnx").write_bytes(proto.SerializeToString())
+    return "foreign.onnx"
+
+
+WORK = 6 * 6 * 4 * 27 + 144 * 2
 
 
 def test_a_foreign_file(here: Path) -> None:
-    model = loads("network { input 3x8x8 -> conv 4 3x3 -> flatten -> fc 2 }").compile()
-    proto = model.onnx
-    del proto.metadata_props[:]
-    Path("foreign.onnx").write_bytes(proto.SerializeToString())
-    found = timed("foreign.onnx", "--batch", "2")
-    assert found["macs"] is None
-    assert {"conv4_3x3", "fc2"} <= {row["layer"] for row in found["layers"]}
+    found = timed(foreign(), "--batch", "2")
+    assert found["macs"] == WORK
+    assert sum(row["macs"] or 0 for row in found["layers"]) == 2 * WORK
+    assert "fc2" in {row["layer"] for row in found["layers"]}
+
+
+def test_a_foreign_file_whose_nodes_have_no_names(here: Path) -> None:
+    found = timed(foreign(name=""), "--batch", "2")
+    assert found["macs"] == WORK
+    assert sum(row["macs"] or 0 for row in found["layers"]) == 2 * WORK
+    # They are called as what they make.
+    assert {row["layer"] for row in found["layers"]} - {OWN} <= {
+        "conv4_3x3",
+        "conv4_3x3_relu",
+        "conv4_3x3_flatten",
+        "fc2",
+    }
+
+
+def test_half_precision_keeps_its_layers(here: Path) -> None:
+    load("lenet5").compile(precision="fp16").save("half.onnx")
+    rows = timed("half.onnx", "--batch", "1")["layers"]
+    assert sum(row["macs"] or 0 for row in rows) == 416_520
+    assert not {"Conv", "FusedGemm", "Gemm"} & {
+        op for row in rows if row["layer"] == OWN for op in row["operators"]
+    }
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x08\x08\x12\x90", b"\0" * 5000, b"PK\x03\x04", b"\x80\x04}."]
+)
+def test_broken_files(here: Path, content: bytes) -> None:
+    Path("broken.onnx").write_bytes(content)
+    found = cnnspec("time", "broken.onnx")
+    assert (found.status, found.out) == (1, "")
+    assert found.err.startswith("error: broken.onnx: ")
+    assert len(found.err.splitlines()) == 1
+
+
+def test_what_cannot_be_timed(here: Path) -> None:
+    load("lenet5").compile(no_weights=True).save("bare.onnx")
+    load("lenet5").training_step().save("step.onnx")
+    for name in ("bare.onnx", "step.onnx"):
+        found = cnnspec("time", name)
+        assert (found.status, len(found.err.splitlines())) == (1, 1)
+        assert found.err.startswith(f"error: {name}: ")
+    found = cnnspec("time", "step.onnx", "--weights", "x.npz")
+    assert found.status == 2
+
+
+def test_a_batch_that_nobody_asked_for_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cnnspec.cli.time.PATIENCE", 0.0)
+    found = timed("lenet5", "--no-layers")
+    assert [t["batch"] for t in found["latency"]] == [1]
+    assert [note.partition(":")[0] for note in found["notes"]] == [
+        "batch 8 is left out",
+        "batch 64 is left out",
+    ]
+    asked = timed("lenet5", "--no-layers", "--batch", "1", "--batch", "8")
+    assert len(asked["latency"]) == 2

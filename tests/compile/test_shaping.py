@@ -342,3 +342,10 @@ def test_raw_bytes_are_prepared_inside(layout: str) -> None:
     mean, std = (np.array(n).reshape(3, 1, 1) for n in ([0.5, 0.4, 0.3], [0.2, 0.3, 0.4]))
     np.testing.assert_allclose(y, (raw / 255 - mean) / std, rtol=1e-5, atol=1e-6)
     assert ops(model) == [*(["Transpose"] if layout == "hwc" else []), "Cast", "Mul", "Add"]
+
+
+def test_the_spec_in_a_model_stands_alone() -> None:
+    """ResNet-20's says `use "resnet.cnn"`, which is not there where the model is."""
+    said = load("resnet20").compile(no_weights=True).metadata
+    again = loads(said["cnnspec.spec"], **json.loads(said["cnnspec.params"]))
+    assert [n.path for n in again.layers] == [n.path for n in load("resnet20").layers]

@@ -1,0 +1,223 @@
+"""How does a training run begin, or begin again?"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from cnnspec.emit.compile import wanted_weights
+from cnnspec.model.expand import expand
+from cnnspec.model.graph import Graph
+from cnnspec.model.setting import with_settings, words
+from cnnspec.run.events import Event
+from cnnspec.run.folder import BEST, MODEL, Facts, Folder
+from cnnspec.run.loop import SAVED_EVERY, Training
+from cnnspec.run.session import Device, choose
+from cnnspec.run.sets import BadData, Splits, open_set
+from cnnspec.run.sets.download import Progress
+from cnnspec.run.sets.inputs import wants_of
+from cnnspec.run.weights import match, read_weights
+from cnnspec.text.diagnostic import Sink
+
+
+class Different(ValueError):
+    """A run is to go on with another network, recipe or data than it began with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a user says beside the spec."""
+
+    base: Path = Path()
+    """Where relative paths in the spec begin."""
+    file: str = ""
+    """What the spec is called; empty where a run goes on with its own."""
+    data_dir: Path | None = None
+    init: Path | None = None
+    epochs: int | None = None
+    """For how long a run goes on that was resumed; a new one trains as its recipe says."""
+    device: Device = "auto"
+    threads: int | None = None
+    loaders: int = 1
+    skip_bad: bool = False
+    saved_every: float = SAVED_EVERY
+    callbacks: Sequence[Callable[[Event], object]] = ()
+    note: Callable[[str], object] = lambda _: None
+    """Is told what a user should know, a sentence each time."""
+    progress: Progress | None = None
+
+
+def start(
+    graph: Graph | None,
+    out: "str | os.PathLike[str] | None",
+    resumed: "str | os.PathLike[str] | None",
+    wishes: Wishes,
+) -> Training:
+    """A new run, or one to go on with, for which the folder has the network."""
+    if resumed is not None:
+        return resume(Path(resumed), wishes, graph)
+    assert graph is not None, "a new run needs a network"
+    return begin(graph, Path(out) if out is not None else _free(graph.name), wishes)
+
+
+def begin(graph: Graph, out: Path, wishes: Wishes) -> Training:
+    """A new run of a network as its recipe says, in a folder of its own."""
+    folder = Folder(out)
+    folder.refuse_used()
+    splits = _opened(graph, wishes)
+    given = _given(graph, wishes)
+    folder.prepare()
+    # Trained is what the folder says, so that it is enough to go on from.
+    graph = folder.write_spec(graph)
+    assert graph.recipe is not None, "it was written"
+    facts = Facts.here(
+        device=choose(wishes.device),
+        threads=wishes.threads,
+        file=wishes.file,
+        base=str(wishes.base.absolute()),
+        data_dir=str(wishes.data_dir.absolute()) if wishes.data_dir else None,
+        seed=graph.recipe.seed,
+        data=splits.train.digest,
+        examples={name: len(part) for name, part in _parts(splits) if part is not None},
+        settings=graph.recipe.text(),
+    )
+    if given:
+        folder.write_init(given)
+    training = _training(graph, splits, folder, facts, given, wishes)
+    training.write_start()
+    return training
+
+
+def resume(out: Path, wishes: Wishes, graph: Graph | None = None) -> Training:
+    """Go on with the run in a folder, perhaps for more epochs. A spec that is given must say the
+    same but for these. Raises `Different` where it does not."""
+    folder = Folder(out)
+    own, facts = folder.network(), folder.facts()
+    folder.prepare()
+    if graph is not None:
+        _compare(own, graph, folder)
+    if wishes.epochs is not None:
+        recipe = with_settings(own, Sink(), words=words(epochs=wishes.epochs))
+        assert recipe is not None, "epochs contradict nothing but a warm-up, which is shortened"
+        own = folder.write_spec(replace(own, recipe=recipe))
+    base = wishes.base if wishes.file else Path(facts.base)
+    data_dir = wishes.data_dir or (Path(facts.data_dir) if facts.data_dir else None)
+    splits = _opened(own, wishes, base, data_dir)
+    if splits.train.digest != facts.data:
+        raise Different(
+            f"the data is not what the run in {out} began with: its digest was "
+            f"{facts.data[:12]}, now it is {splits.train.digest[:12]}"
+        )
+    made = {"device": choose(wishes.device), "threads": wishes.threads or facts.threads}
+    facts = facts.model_copy(update=made)
+    training = _training(own, splits, folder, facts, folder.init(), wishes)
+    training.resume()
+    return training
+
+
+def _free(name: str) -> Path:
+    """The first of runs/NAME-1, runs/NAME-2, … that is not there."""
+    return next(p for n in count(1) if not (p := Path(f"runs/{name}-{n}")).exists())
+
+
+def _training(
+    graph: Graph,
+    splits: Splits,
+    folder: Folder,
+    facts: Facts,
+    given: Mapping[str, NDArray[Any]],
+    wishes: Wishes,
+) -> Training:
+    return Training(
+        graph,
+        splits,
+        folder,
+        facts,
+        given=given,
+        saved_every=wishes.saved_every,
+        loaders=wishes.loaders,
+        callbacks=wishes.callbacks,
+    )
+
+
+def _opened(
+    graph: Graph, wishes: Wishes, base: Path | None = None, data_dir: Path | None = None
+) -> Splits:
+    recipe = graph.recipe
+    if recipe is None or recipe.data is None:
+        raise BadData(
+            "the spec does not say what to train on; write `train { data digits }`, or another set"
+        )
+    splits = open_set(
+        recipe.data,
+        wants_of(graph),
+        output=graph.nodes[graph.outputs[0].node].shape,
+        data_dir=data_dir or wishes.data_dir,
+        folder=wishes.base if base is None else base,
+        seed=recipe.seed,
+        skip_bad=wishes.skip_bad,
+        progress=wishes.progress,
+    )
+    for note in splits.notes:
+        wishes.note(note)
+    return splits
+
+
+def _parts(splits: Splits) -> Sequence[tuple[str, Any]]:
+    return (
+        ("train", splits.train),
+        ("validation", splits.validation),
+        ("test", splits.test),
+    )
+
+
+# ── weights to begin with ──────────────────────────────────────────────────────────────────────
+
+
+def _given(graph: Graph, wishes: Wishes) -> Mapping[str, NDArray[Any]]:
+    """The weights that a user's file has for this network."""
+    if wishes.init is None:
+        return {}
+    path = _file_of(wishes.init)
+    wanted = wanted_weights(graph)
+    fitting = match(wanted, read_weights(path), strict=False)
+    if not fitting:
+        raise BadData(f"{path} has no weight that fits this network by its name and shape")
+    wishes.note(f"{len(fitting)} of {len(wanted)} weights are those of {path}")
+    return {name: tensor.read().reshape(wanted[name]) for name, tensor in fitting.items()}
+
+
+def _file_of(path: Path) -> Path:
+    """The best weights of a run where a folder is named."""
+    if not path.is_dir():
+        return path
+    found = next((path / name for name in (BEST, MODEL) if (path / name).exists()), None)
+    if found is None:
+        raise BadData(f"{path} has no weights of a run: neither {BEST} nor {MODEL}")
+    return found
+
+
+# ── is it the same run? ────────────────────────────────────────────────────────────────────────
+
+
+def _compare(own: Graph, graph: Graph, folder: Folder) -> None:
+    there, here = _lines(own), _lines(graph)
+    ours = next((line for line in there if line not in here), None)
+    theirs = next((line for line in here if line not in there), None)
+    if ours is None and theirs is None and there != here:
+        ours, theirs = next((a, b) for a, b in zip(there, here, strict=False) if a != b)
+    if ours is not None or theirs is not None:
+        says = [
+            *([f"there it says `{ours.strip()}`"] if ours else []),
+            *([f"here it says `{theirs.strip()}`"] if theirs else []),
+        ]
+        raise Different(f"the spec is not what the run in {folder.path} trains: {', '.join(says)}")
+
+
+def _lines(graph: Graph) -> list[str]:
+    """A network and its recipe, but for how long it trains."""
+    return [line for line in expand(graph).splitlines() if not line.startswith("  epochs ")]
