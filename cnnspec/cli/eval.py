@@ -216,7 +216,7 @@ def _splits(subject: Subject, wants: "Sequence[Wanted]") -> "Splits":
     splits = open_set(
         data,
         wants,
-        output=graph.nodes[graph.outputs[0].node].shape if graph and is_checked else None,
+        output=graph.nodes[graph.main.node].shape if graph and is_checked else None,
         data_dir=subject.data_dir,
         folder=subject.base,
         seed=subject.recipe.seed,
@@ -251,7 +251,7 @@ def _loss(subject: Subject, session: "Session", splits: "Splits", part: "Part") 
     loss = LossOf(subject.recipe, heads, kinds[: len(heads)])
     if not loss.can_be_had(part):
         return None
-    word, shape = subject.recipe.class_weights, graph.nodes[graph.outputs[0].node].shape
+    word, shape = subject.recipe.class_weights, graph.nodes[graph.main.node].shape
     if word is not None and isinstance(word.weights, str) and shape:
         loss.weigh(balanced(splits.train, shape[0]))
     return loss

@@ -21,8 +21,10 @@ def ends_of(graph: Graph, options: Options) -> list[int]:
             raise CannotCompile("a network that is cut off has no head")
         own = [_find(graph, options.until).index]
     else:
-        own = [o.node for o in graph.outputs]
-        own[0] = _end_of_head(graph, own[0], options)
+        # The main output first, whatever stands first in the text.
+        main = graph.main
+        own = [_end_of_head(graph, main.node, options)]
+        own += [o.node for o in graph.outputs if o is not main]
     return [*own, *(_find(graph, name).index for name in options.outputs)]
 
 
@@ -48,7 +50,7 @@ def _find(graph: Graph, name: str) -> Node:
 
 def with_head(graph: Graph, model: Model, options: Options) -> Model:
     """The model with what was asked for behind its first output."""
-    last = graph.nodes[graph.outputs[0].node].layer.kind
+    last = graph.nodes[graph.main.node].layer.kind
     if options.head == "softmax" and last not in SOFTMAX:
         first = model.outputs[0]
         _follow(model, "Softmax", replace_name(first, "softmax"), {"axis": 1})

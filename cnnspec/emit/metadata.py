@@ -51,7 +51,7 @@ def labels_of(graph: Graph, model: Model, options: Options) -> list[str]:
 
 
 def _classes(graph: Graph) -> int:
-    shape = graph.nodes[graph.outputs[0].node].shape
+    shape = graph.nodes[graph.main.node].shape
     return shape[0] if shape else 0
 
 
@@ -80,7 +80,7 @@ def _outputs(graph: Graph, model: Model) -> dict[str, object]:
     makers = {o: n.op for n in model.nodes for o in n.outputs}
     return {
         v.name: {
-            "head": heads.get(v.name, graph.outputs[0].name if v is model.outputs[0] else ""),
+            "head": heads.get(v.name, graph.main.name if v is model.outputs[0] else ""),
             "kind": kinds.get(v.name, makers[v.name].lower()),
         }
         for v in model.outputs

@@ -227,7 +227,7 @@ class Training:
 
     def _counted(self, feeds: Arrays) -> int:
         """How many could have been right: examples, or pixels."""
-        target = self._step.targets.get(self.graph.outputs[0].name)
+        target = self._step.targets.get(self.graph.main.name)
         return feeds[target.name].size if target is not None else 0
 
     def _told(self, seconds: float) -> Stepped:
@@ -252,7 +252,7 @@ class Training:
 
     @property
     def _classes(self) -> int:
-        shape = self.graph.nodes[self.graph.outputs[0].node].shape
+        shape = self.graph.nodes[self.graph.main.node].shape
         return shape[0] if shape else 0
 
     # ── validation ─────────────────────────────────────────────────────────────────────────────

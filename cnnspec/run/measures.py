@@ -33,7 +33,7 @@ class Measures:
 
     def __init__(self, graph: Graph, recipe: Recipe, part: Part) -> None:
         self._metrics = recipe.metrics
-        self._main = graph.outputs[0].name
+        self._main = graph.main.name
         self._last = {o.name: graph.nodes[o.node].layer.kind for o in graph.outputs}
         of_main = [loss for loss in recipe.losses if loss.on in (None, self._main)]
         self._of_input = any(loss.is_of_input for loss in of_main)

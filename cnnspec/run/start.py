@@ -155,7 +155,7 @@ def _opened(
     splits = open_set(
         recipe.data,
         wants_of(graph),
-        output=graph.nodes[graph.outputs[0].node].shape,
+        output=graph.nodes[graph.main.node].shape,
         data_dir=data_dir or wishes.data_dir,
         folder=wishes.base if base is None else base,
         seed=recipe.seed,

@@ -26,6 +26,9 @@ RATE = "lr"
 LOSS, CORRECT = "loss", "correct"
 """Outputs: the mean loss, how many are right."""
 
+TARGET = "target"
+"""The input with what is right; of a head that a loss names, `target.head`."""
+
 OUT = "out/"
 """The beginning of the name of a head's output in an evaluation."""
 
@@ -83,6 +86,10 @@ class NothingToTrain(ValueError):
     """A network without a weight that could follow a gradient."""
 
 
+class NameTaken(ValueError):
+    """A network with a layer that is called as an input or output of the step is."""
+
+
 def build_step(
     graph: Graph,
     recipe: Recipe,
@@ -125,6 +132,13 @@ class _Making:
         self.targets: dict[str, Value] = {}
         self.averaged: dict[str, str] = {}
         self.applies: Value | None = None
+        own = {RATE, CLOCK, TARGET, LOSS, CORRECT, CLASS_WEIGHTS}
+        if recipe.accumulate > 1:
+            own |= {SHARE, APPLY, STEPS}
+        if taken := next((n.path for n in graph.nodes if n.path in own), None):
+            raise NameTaken(
+                f"a layer is called `{taken}`, which the step of training calls its own"
+            )
 
     def evaluation(self) -> Step:
         ends = [self._end(loss) for loss in self.recipe.losses]
@@ -264,7 +278,7 @@ class _Making:
         """What is right: the input itself, classes, or numbers like the network's."""
         head = loss.on or self.graph.main.name
         if head not in self.targets:
-            name = "target" if loss.on is None else f"target.{head}"
+            name = TARGET if loss.on is None else f"{TARGET}.{head}"
             given = self.recipe.data.targets_given() if self.recipe.data is not None else None
             is_class = given in (None, "classes", "masks") and bool(
                 {"classes", "masks"} & set(loss.compares)
