@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import tempfile
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
@@ -91,7 +92,7 @@ class CompiledModel:
         """The file's content."""
         if not isinstance(self._model, Model):
             return self._model.SerializeToString(deterministic=True)
-        if self._model.bytes > LARGEST - ROOM:
+        if not self._is_small:
             raise ValueError(f"{self._model.bytes:,} bytes of weights do not fit into one file")
         file = io.BytesIO()
         write(self._model, file)
@@ -102,8 +103,19 @@ class CompiledModel:
         from cnnspec.run.session import open_session
 
         if device not in self._sessions:
-            self._sessions[device] = open_session(self.to_bytes(), device)
+            if self._is_small:
+                self._sessions[device] = open_session(self.to_bytes(), device)
+            else:
+                # The weights of a large one must lie beside it, while the runtime reads them.
+                with tempfile.TemporaryDirectory(prefix="cnnspec-") as folder:
+                    path, *_ = self.save(Path(folder) / "model.onnx")
+                    self._sessions[device] = open_session(path, device)
         return self._sessions[device]
+
+    @property
+    def _is_small(self) -> bool:
+        """Does it fit into one file?"""
+        return not isinstance(self._model, Model) or self._model.bytes <= LARGEST - ROOM
 
     def run(
         self, given: "ArrayLike | Mapping[str, ArrayLike]", device: "Device" = "auto"

@@ -49,7 +49,7 @@ class Rates:
             case MultiStep(at=at, factor=factor):
                 return factor ** sum(epoch >= e for e in at)
             case Exponential(factor=factor):
-                return factor**epoch
+                return factor ** ((step - self._warm) // self._per_epoch)
             case Cosine(least=least):
                 return least + (1 - least) * (1 + cos(pi * self._part(step))) / 2
             case Polynomial(power=power, least=least):

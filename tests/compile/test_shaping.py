@@ -349,3 +349,12 @@ def test_the_spec_in_a_model_stands_alone() -> None:
     said = load("resnet20").compile(no_weights=True).metadata
     again = loads(said["cnnspec.spec"], **json.loads(said["cnnspec.params"]))
     assert [n.path for n in again.layers] == [n.path for n in load("resnet20").layers]
+
+
+def test_a_model_too_large_for_one_file_still_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cnnspec.run.model.LARGEST", 1000)
+    monkeypatch.setattr("cnnspec.run.model.ROOM", 0)
+    model = load("lenet5").compile()
+    with pytest.raises(ValueError, match="do not fit into one file"):
+        model.to_bytes()
+    assert model.run(np.zeros((1, 1, 28, 28)))["fc10_softmax"].shape == (1, 10)
