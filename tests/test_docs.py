@@ -70,7 +70,8 @@ def test_every_link_leads_somewhere() -> None:
     ]:
         text = page.read_text(encoding="utf-8")
         anchors = {_anchor(m[1]) for m in re.finditer(r"^#+ (.+)$", text, re.MULTILINE)}
-        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+        for target in re.findall(r"\]\(([^)\s]+)\)", prose):
             file, _, anchor = target.partition("#")
             if file:
                 assert (page.parent / file).is_file(), f"{page.name} links to {target}"
