@@ -1,0 +1,1 @@
+"""Figures: networks and curves as SVG and as text."""
