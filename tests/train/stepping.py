@@ -1,6 +1,6 @@
 """How does a test take steps of training? With the graph of a step alone, one call for each."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -35,8 +35,10 @@ class Stepping:
         network: str | Graph,
         weights: Mapping[str, Array] | None = None,
         lines: str | None = None,
+        change: Callable[[Model], Model] = lambda model: model,
     ) -> None:
-        """`lines` are those of another recipe than the network's own."""
+        """`lines` are those of another recipe than the network's own; `change` rewrites the
+        graph that runs."""
         self.graph = loads(network).graph if isinstance(network, str) else network
         recipe = self.graph.recipe or default_recipe()
         if lines is not None:
@@ -44,7 +46,7 @@ class Stepping:
         given = {name: lambda x=x: x.astype(np.float32) for name, x in (weights or {}).items()}
         source = source_of(given, recipe.seed)
         self.step: Step = build_step(self.graph, recipe, source)
-        self._session = session(self.step.model)
+        self._session = session(change(self.step.model))
         drawn = _drawn(self.graph, source)
         self.kept: dict[str, Array] = {
             k.name: drawn[k.name.removesuffix("/average")]
