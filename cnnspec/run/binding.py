@@ -13,11 +13,21 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from cnnspec.onnxir.graph import NUMPY_NAMES
+from cnnspec.emit.passes.together import gather_examples
+from cnnspec.onnxir.graph import NUMPY_NAMES, Model
+from cnnspec.run.model import CompiledModel
 from cnnspec.run.session import PROVIDERS, QUIET, CannotRun, choose, sentence
 from cnnspec.train.step import Step
 
 Arrays = Mapping[str, NDArray[Any]]
+
+BUSY = "200"
+"""Microseconds that a thread waits for more work before it sleeps."""
+
+
+def as_run(model: Model, device: str) -> bytes:
+    """A graph as a device runs it best, which may be put otherwise than what is exported."""
+    return CompiledModel(gather_examples(model) if device == "cpu" else model).to_bytes()
 
 
 class Stepper:
@@ -126,8 +136,15 @@ def _opened(model: bytes, device: str, threads: int | None) -> ort.InferenceSess
     options.log_severity_level = QUIET
     if threads is not None:
         options.intra_op_num_threads = threads
-    # Threads that wait busily take the time of those that prepare the next batch, and of others.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # A step has hundreds of short operators: threads that sleep between them cost a tenth to a
+    # fifth of it, and those that wait busily for longer take the time of who prepares batches.
+    options.add_session_config_entry("session.intra_op.spin_duration_us", BUSY)
+    # The runtime would remember where the values of the first run lay and take one block for all of
+    # them in the second, beside what it has: twice the memory, and again for each size of a batch.
+    options.enable_mem_pattern = False
+    # It would also hold what a value of the forward pass took, until the backward pass makes one of
+    # that size.
+    options.enable_mem_reuse = False
     names = [PROVIDERS["cuda"]] if device == "cuda" else []
     made = ort.InferenceSession(model, options, providers=[*names, PROVIDERS["cpu"]])
     if device == "cuda" and PROVIDERS["cuda"] not in made.get_providers():

@@ -196,7 +196,7 @@ def test_folding_keeps_what_comes_out(text: str, left: int) -> None:
         assert np.abs(y - z).max() <= 1e-5 * max(1, np.abs(z).max())
 
 
-@pytest.mark.parametrize("spec", ["resnet20", "cifar10", "cnn1d"])
+@pytest.mark.parametrize("spec", ["resnet20", "cifar10_residual", "cnn1d"])
 def test_whole_networks_are_folded_alike(spec: str) -> None:
     folded, kept = stirred(spec), stirred(spec, fold_bn=False)
     assert "BatchNormalization" in ops(kept)

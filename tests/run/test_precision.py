@@ -27,7 +27,7 @@ CLASSES = 10
 RIDGE = 0.001
 
 HALVED = (
-    *("cifar10", "cnn1d", "convnext_tiny", "densenet121", "lenet5_1998", "resnet20"),
+    *("cifar10_residual", "cnn1d", "convnext_tiny", "densenet121", "lenet5_1998", "resnet20"),
     *("shufflenet_v2", "unet"),
 )
 

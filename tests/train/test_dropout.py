@@ -96,6 +96,13 @@ def test_neighbours_are_independent() -> None:
         assert agreement(flat[:-distance], flat[distance:]) < SIGMAS
 
 
+def test_examples_and_places_are_told_apart() -> None:
+    """The third place of the fifth example is another one than the fifth place of the third."""
+    mask = Left(Dropout(rate=0.5), (120,))(2, batch=120) > 0
+    above = np.triu_indices(120, 1)
+    assert agreement(mask[above], mask.T[above]) < SIGMAS
+
+
 def test_every_place_is_left_out_alike() -> None:
     steps = 400
     left = Left(Dropout(rate=0.5), (100,))

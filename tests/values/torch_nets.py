@@ -126,7 +126,7 @@ def unit(before: int, maps: int, stride: int, activation: type[nn.Module]) -> nn
 
 
 class Gated(nn.Module):
-    """The residual block of specs/cifar10.cnn."""
+    """The residual block of specs/cifar10_residual.cnn."""
 
     def __init__(self, maps: int) -> None:
         super().__init__()
@@ -141,11 +141,20 @@ class Gated(nn.Module):
         return fn.silu(x + y * torch.sigmoid(gate))
 
 
-def cifar10() -> nn.Module:
+def cifar10_residual() -> nn.Module:
     layers: list[nn.Module] = []
     for before, maps, stride in ((3, 32, 1), (32, 64, 2), (64, 128, 2)):
         layers += [unit(before, maps, stride, nn.SiLU), Gated(maps)]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, 10))
+
+
+def cifar10() -> nn.Module:
+    def stage(before: int, maps: int) -> list[nn.Module]:
+        same, within = nn.Conv2d(before, maps, 3, padding=1), nn.Conv2d(maps, maps, 3)
+        return [same, nn.ReLU(), within, nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.25)]
+
+    head = nn.Linear(2304, 512), nn.ReLU(), nn.Dropout(0.5), nn.Linear(512, 10), nn.Softmax(1)
+    return nn.Sequential(*stage(3, 32), *stage(32, 64), nn.Flatten(), *head)
 
 
 class Basic(nn.Module):
@@ -234,6 +243,7 @@ OWN = {
     "cnn1d": cnn1d,
     "unet": UNet,
     "cifar10": cifar10,
+    "cifar10_residual": cifar10_residual,
     "resnet20": resnet20,
     "googlenet": googlenet,
 }

@@ -138,7 +138,7 @@ def _turns(slide: Slide, w: Value, image: Dims) -> bool:
     if not slide.moves_by_one or any(pad > reach for pad, reach in pads):
         return False
     if slide.group == 1:
-        return channels >= max(maps, ENOUGH_MAPS)
+        return channels >= max(maps / 2, ENOUGH_MAPS)
     return slide.group == channels == maps
 
 
