@@ -20,6 +20,9 @@ from cnnspec.vocab.value import Word
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from cnnspec.draw.network import Style
+    from cnnspec.draw.svg import Figure
+    from cnnspec.draw.theme import Theme
     from cnnspec.emit.lower import WeightSource
     from cnnspec.emit.options import Head
     from cnnspec.report.facts import Report
@@ -71,6 +74,19 @@ class Network:
         from cnnspec.report.facts import facts
 
         return facts(self.graph, batch, explain=explain)
+
+    def draw(
+        self,
+        style: "Style" = "volumes",
+        *,
+        theme: "Theme" = "auto",
+        depth: int | None = None,
+    ) -> "Figure":
+        """The network as a figure, which a notebook shows and `.save("net.svg")` writes; the
+        arguments are the options of `cnnspec draw`."""
+        from cnnspec.draw.network import draw
+
+        return draw(self.graph, style, theme, depth)
 
     def compile(
         self,
@@ -162,19 +178,27 @@ class Network:
         device: "Device" = "auto",
         threads: int | None = None,
         callbacks: "Sequence[Callable[[Event], object]]" = (),
+        report: bool = True,
     ) -> "Training":
         """A run of training as the spec's `train` part says; the arguments are the options of
         `cnnspec train`, and `data` is written as in a spec.
 
         Iterating over it trains, and gives what happens: `Stepped`, `EpochDone`, `Finished`; each
-        callback is told the same. `.model()` trains what is left and gives the model.
+        callback is told the same. `.model()` trains what is left and gives the model. The folder's
+        `report.html`, unless `report` is false, shows how it goes; a notebook shows its curves.
         """
         from cnnspec.model.setting import with_settings, words
         from cnnspec.run.start import Wishes, start
 
+        if resume is not None and (out is not None or init is not None):
+            raise ValueError("`resume` goes on in its folder with its weights: no `out`, no `init`")
         sink = Sink()
         recipe = with_settings(
-            self.graph, sink, data=data, words=words(epochs=epochs, seed=seed, freeze=freeze)
+            self.graph,
+            sink,
+            data=data,
+            words=words(epochs=epochs, seed=seed, freeze=freeze),
+            is_training=True,
         )
         if recipe is None:
             diagnostics = sink.ordered()
@@ -190,7 +214,13 @@ class Network:
             threads=threads,
             callbacks=tuple(callbacks),
         )
-        return start(replace(self.graph, recipe=recipe), out, resume, wishes)
+        training = start(replace(self.graph, recipe=recipe), out, resume, wishes)
+        from cnnspec.pages.watching import show, watch
+
+        show(training)
+        if report:
+            watch(training)
+        return training
 
     def gradient(
         self,

@@ -4,10 +4,14 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from chromium import Browser
 
 TESTS = Path(__file__).resolve().parent
 
@@ -74,3 +78,15 @@ def golden(request: pytest.FixtureRequest, bless: bool) -> Golden:
         )
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Browser]":
+    """A browser that tests drive pages in; started once."""
+    from chromium import Browser, why_not
+
+    reason = why_not()
+    if reason is not None:
+        pytest.skip(reason)
+    with Browser() as running:
+        yield running

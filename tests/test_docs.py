@@ -27,12 +27,14 @@ PAGES = [
         "CHANGELOG.md",
         "docs/language.md",
         "docs/commands.md",
+        "docs/figures.md",
         "docs/onnx.md",
+        "docs/pages.md",
     )
 ]
 
 
-MORE = [ROOT / "docs" / f"{name}.md" for name in ("engines", "results", "training-step")]
+MORE = [ROOT / "docs" / f"{name}.md" for name in ("engines", "results", "training", "training-step")]
 """Pages whose examples other tests run, or that take too long to run."""
 
 

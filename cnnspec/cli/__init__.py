@@ -12,11 +12,13 @@ from cnnspec.version import VERSION
 COMMANDS = {
     "check": ("cnnspec.cli.check", "Say what is wrong with specs, or nothing."),
     "report": ("cnnspec.cli.report", "Show every shape and count of a network."),
+    "draw": ("cnnspec.cli.draw", "Draw a network as a figure."),
     "compile": ("cnnspec.cli.compile", "Write a network as an ONNX file."),
     "train": ("cnnspec.cli.train", "Train a network as its `train` part says."),
     "run": ("cnnspec.cli.run", "Show what a network says of pictures and arrays."),
     "eval": ("cnnspec.cli.eval", "Measure a model on a data set."),
     "time": ("cnnspec.cli.time", "Measure how long a model takes, as a whole and by layer."),
+    "compare": ("cnnspec.cli.compare", "Put training runs side by side."),
     "diff": ("cnnspec.cli.diff", "Compare two networks or models."),
     "fmt": ("cnnspec.cli.fmt", "Bring specs into the canonical form, comments kept."),
     "expand": ("cnnspec.cli.expand", "Show the flat spec, after blocks, loops and conditions."),

@@ -33,7 +33,8 @@ class Bar:
         self._shown = now
         if self._is_live:
             self._is_there = True
-            click.echo(f"\r\x1b[2K{line(event, _columns() - 1)}", nl=False, err=True, color=True)
+            text = line(event, terminal_width() - 1)
+            click.echo(f"\r\x1b[2K{text}", nl=False, err=True, color=True)
         else:
             click.echo(" · ".join(_parts(event)), err=True)
 
@@ -74,7 +75,7 @@ def _time(seconds: float) -> str:
     return f"{s // 60}:{s % 60:02}" if s < 3600 else f"{s // 3600}:{s % 3600 // 60:02}:{s % 60:02}"
 
 
-def _columns() -> int:
+def terminal_width() -> int:
     """How wide the terminal is that the bar is on: stdout may lead elsewhere."""
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns or columns(80)

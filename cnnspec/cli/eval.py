@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from cnnspec.cli.models import Failed, Given, given, is_spec, model_argument
+from cnnspec.cli.models import Failed, Given, failed, given, is_spec, model_argument
 from cnnspec.cli.options import set_option
 from cnnspec.cli.specs_of import Overrides, tell
 from cnnspec.text.excerpt import safe
@@ -19,6 +19,7 @@ from cnnspec.text.excerpt import safe
 if TYPE_CHECKING:
     from cnnspec.cli.judged import Judged
     from cnnspec.model.graph import Graph
+    from cnnspec.run.folder import Facts
     from cnnspec.run.judging import LossOf
     from cnnspec.run.session import Device, Session
     from cnnspec.run.sets import Part, Splits
@@ -34,6 +35,7 @@ PartName = Literal["train", "validation", "test"]
 @model_argument("model", "MODEL|RUN|SPEC")
 @click.option("--data", metavar="WORD…", help="Other data than the spec's, written as there.")
 @click.option("--data-dir", metavar="DIR", help="Where the files of data sets are.")
+@click.option("--skip-bad", is_flag=True, help="Leave out pictures that cannot be read.")
 @click.option("--part", type=click.Choice(PARTS), default="test", help="Of the data set.")
 @click.option("--batch", type=click.IntRange(1), default=64, help="How many examples at a time.")
 @click.option(
@@ -52,6 +54,7 @@ def command(
     model: str,
     data: str | None,
     data_dir: str | None,
+    skip_bad: bool,
     part: PartName,
     batch: int,
     device: "Device",
@@ -75,10 +78,10 @@ def command(
       cnnspec eval lenet5 --part validation
     """
     try:
-        found = _opened(model, overrides, weights, data, data_dir)
+        found = _opened(model, overrides, weights, data, data_dir, skip_bad)
         judged = _judged(found, part, batch, device)
     except ValueError as fault:
-        raise Failed(f"{model}: {fault}") from None
+        raise failed(model, fault) from None
     from cnnspec.cli.judged import as_json, table
 
     if form == "json":
@@ -100,19 +103,28 @@ class Subject:
     base: Path
     """Where relative paths of the data begin."""
     data_dir: Path | None
+    skips_bad: bool
+    """Are pictures left out that cannot be read?"""
 
 
 # ── the model ──────────────────────────────────────────────────────────────────────────────────
 
 
 def _opened(
-    name: str, overrides: Overrides, weights: str | None, data: str | None, data_dir: str | None
+    name: str,
+    overrides: Overrides,
+    weights: str | None,
+    data: str | None,
+    data_dir: str | None,
+    skip_bad: bool,
 ) -> Subject:
     base, known_dir = Path(), None
     if os.path.isdir(name):
         if overrides or weights is not None:
             raise click.UsageError(f"--set and --weights are for specs; {name} is a run.")
-        found, graph, base, known_dir = _run(name)
+        found, graph, facts = _run(name)
+        base, known_dir = Path(facts.base), facts.data_dir
+        skip_bad = skip_bad or (facts.skip_bad and data is None)
     else:
         found = given(name, overrides, weights)
         graph = found.network.graph if found.network is not None else None
@@ -123,11 +135,12 @@ def _opened(
     recipe = _recipe(graph, data)
     if data is not None:
         base = Path()
-    return Subject(name, found, graph, recipe, base, Path(data_dir) if data_dir else known_dir)
+    place = data_dir or known_dir
+    return Subject(name, found, graph, recipe, base, Path(place) if place else None, skip_bad)
 
 
-def _run(name: str) -> "tuple[Given, Graph, Path, Path | None]":
-    """The model of a run, or what its best weights make; with where its data is."""
+def _run(name: str) -> "tuple[Given, Graph, Facts]":
+    """The model of a run, or what its best weights make; with how it is made."""
     from cnnspec.run.folder import BEST, MODEL, SPEC, Folder
 
     folder = Path(name)
@@ -141,8 +154,7 @@ def _run(name: str) -> "tuple[Given, Graph, Path, Path | None]":
         found = given(str(folder / SPEC), weights=str(folder / BEST))
     else:
         raise Failed(f"{name}: no epoch of the run is done: it has no {MODEL} and no {BEST}")
-    data_dir = Path(facts.data_dir) if facts.data_dir else None
-    return found, graph, Path(facts.base), data_dir
+    return found, graph, facts
 
 
 def _recipe(graph: "Graph | None", data: str | None) -> "Recipe":
@@ -207,19 +219,23 @@ def _watched(length: int) -> "Generator[Callable[[int], object]]":
 
 
 def _splits(subject: Subject, wants: "Sequence[Wanted]") -> "Splits":
+    from cnnspec.cli.fetching import Fetching
     from cnnspec.run.sets import open_set
 
     data, graph = subject.recipe.data, subject.graph
     assert data is not None, "it was asked for"
     # What is compared with its own input may have any classes.
-    is_checked = graph is not None and not any(loss.is_of_input for loss in subject.recipe.losses)
+    is_checked = not any(loss.is_of_input for loss in subject.recipe.losses)
+    shape = graph.nodes[graph.main.node].shape if graph and is_checked else None
     splits = open_set(
         data,
         wants,
-        output=graph.nodes[graph.main.node].shape if graph and is_checked else None,
+        outputs=() if shape is None else (shape,),
         data_dir=subject.data_dir,
+        skip_bad=subject.skips_bad,
         folder=subject.base,
         seed=subject.recipe.seed,
+        progress=Fetching(),
     )
     for note in splits.notes:
         click.echo(safe(note), err=True)
@@ -241,7 +257,8 @@ def _part(splits: "Splits", name: PartName, subject: Subject) -> "Part":
 
 def _loss(subject: Subject, session: "Session", splits: "Splits", part: "Part") -> "LossOf | None":
     """The loss of the recipe; none where the model has no recipe, or answers something else."""
-    from cnnspec.run.judging import LossOf, balanced
+    from cnnspec.run.judging import LossOf
+    from cnnspec.run.rarity import balanced
 
     graph = subject.graph
     if graph is None or graph.recipe is None:
@@ -251,9 +268,12 @@ def _loss(subject: Subject, session: "Session", splits: "Splits", part: "Part") 
     loss = LossOf(subject.recipe, heads, kinds[: len(heads)])
     if not loss.can_be_had(part):
         return None
-    word, shape = subject.recipe.class_weights, graph.nodes[graph.main.node].shape
-    if word is not None and isinstance(word.weights, str) and shape:
-        loss.weigh(balanced(splits.train, shape[0]))
+    word = subject.recipe.class_weights
+    if word is not None and isinstance(word.weights, str) and part.gives in ("classes", "masks"):
+        for head in graph.outputs:
+            shape = graph.nodes[head.node].shape
+            assert shape is not None, "a model was made of it"
+            loss.weigh(head.name, balanced(splits.train, shape[0]))
     return loss
 
 

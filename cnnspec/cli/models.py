@@ -9,6 +9,7 @@ import click
 
 from cnnspec.cli.options import Spec
 from cnnspec.cli.specs_of import Overrides, need_graph, source_of
+from cnnspec.model.module import explain_unreadable
 from cnnspec.text.excerpt import safe
 
 if TYPE_CHECKING:
@@ -21,6 +22,12 @@ class Failed(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         click.echo(f"error: {safe(self.message)}", err=True)
+
+
+def failed(name: str, fault: ValueError) -> Failed:
+    """What is wrong with a model, which is named once."""
+    said = str(fault)
+    return Failed(said if said.startswith(f"{name}:") else f"{name}: {said}")
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,11 @@ def _compiled(
 def _read(name: str) -> Given:
     from cnnspec.run.files import read_onnx
 
+    try:
+        with open(name, "rb"):
+            pass
+    except OSError as fault:
+        raise Failed(f"{name}: {explain_unreadable(fault)}") from None
     said = {p.key: p.value for p in read_onnx(name).metadata_props}
     return Given(name, name, None, network_of(said), False, said)
 

@@ -1,10 +1,12 @@
 """`cnnspec report`: every shape and count of a network."""
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from cnnspec import zoo
 from cnnspec.cli.options import (
     colour_option,
     file_argument,
@@ -13,7 +15,7 @@ from cnnspec.cli.options import (
     stage_option,
 )
 from cnnspec.cli.specs_of import Overrides, need_graph, source_of, tell
-from cnnspec.text.diagnostic import Severity
+from cnnspec.text.diagnostic import Severity, Sink
 from cnnspec.text.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -38,7 +40,13 @@ def _print_schema(ctx: click.Context, param: click.Parameter, value: bool) -> No
 @click.option("--depth", type=click.IntRange(0), help="Fold blocks deeper than this into one row.")
 @click.option("--only", "prefix", metavar="PREFIX", help="Show layers whose path begins so.")
 @click.option(
-    "--format", "form", type=click.Choice(FORMATS), default="table", help="How to show it."
+    "--format", "form", type=click.Choice(FORMATS), help="How to show it; as a table by default."
+)
+@click.option(
+    "--html",
+    "page",
+    metavar="PATH",
+    help="Write it as a page, with figures and all arithmetic; - for stdout.",
 )
 @click.option(
     "--schema",
@@ -57,7 +65,8 @@ def command(
     explain: bool,
     depth: int | None,
     prefix: str | None,
-    form: str,
+    form: str | None,
+    page: str | None,
     stage: str | None,
     colour: str,
 ) -> int:
@@ -65,11 +74,29 @@ def command(
 
     One row a layer: what it is, the shape of its output, parameters, multiply-accumulates (MACs),
     connections, receptive field, memory. Below, the totals, with the conventions that they keep.
+    Of the folder of a training run the page of the run is made again, of what is still there.
 
     \b
     Example:
       cnnspec report lenet5 --explain
+      cnnspec report lenet5 --html lenet5.html
     """
+    if page is not None and (form is not None or stage is not None):
+        raise click.UsageError("--html writes a page, which no --format or --stop-after changes.")
+    if os.path.isdir(file) and zoo.resolve(file) == file:
+        from cnnspec.cli.report_run import report_run
+
+        spec_only = {
+            "--set": overrides,
+            "--explain": explain,
+            "--depth": depth,
+            "--only": prefix,
+            "--format": form,
+            "--stop-after": stage,
+        }
+        return report_run(
+            file, page, [name for name, x in spec_only.items() if x not in (None, (), False)]
+        )
     source = source_of(file)
     if stage is not None:
         from cnnspec.cli.stages import show_stage
@@ -80,13 +107,38 @@ def command(
     from cnnspec.report.facts import facts
     from cnnspec.report.fold import fold
 
-    report = facts(need_graph(source, overrides, colour), batch, explain=explain)
+    sink = Sink()
+    graph = need_graph(source, overrides, colour, sink)
+    report = facts(graph, batch, explain=explain or page is not None)
+    if page is not None:
+        from cnnspec.pages.network import network_page
+
+        rows = report.rows if prefix is None else _only(report, prefix).rows
+        text = network_page(
+            graph, report, rows=rows, depth=depth, warnings=sink.ordered(), source=source
+        )
+        _write(page, text, source.name)
+        return 0
     if depth is not None:
         report = fold(report, depth)
     if prefix is not None:
         report = _only(report, prefix)
-    click.echo(_shown(report, form, colour), nl=False, color=True)
+    click.echo(_shown(report, form or "table", colour), nl=False, color=True)
     return 0
+
+
+def _write(path: str, page: str, spec: str) -> None:
+    """As bytes: a page says of itself that it is UTF-8, whatever the terminal is."""
+    if path == "-":
+        click.echo(page.encode(), nl=False)
+        return
+    if os.path.exists(path) and os.path.exists(spec) and os.path.samefile(path, spec):
+        raise click.UsageError(f"{path} is the spec itself.")
+    from cnnspec.writing import replacing
+
+    with replacing(path) as file:
+        file.write(page.encode())
+    click.echo(f"wrote {path}", err=True)
 
 
 def _only(report: "Report", prefix: str) -> "Report":

@@ -1,6 +1,5 @@
 """`cnnspec run`: what does a network say of pictures and arrays?"""
 
-import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,8 +7,9 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 
+from cnnspec.cli.models import Failed, failed, given
 from cnnspec.cli.options import Spec, colour_option, set_option
-from cnnspec.cli.specs_of import Overrides, need_graph, source_of
+from cnnspec.cli.specs_of import Overrides
 from cnnspec.layers.base import count
 from cnnspec.model.module import explain_unreadable
 from cnnspec.text.excerpt import safe
@@ -105,14 +105,7 @@ def command(
     try:
         return _run(open_model(model, device, spec, how["colour"]), paths, labels, how)
     except ValueError as fault:
-        raise Failed(f"{model}: {fault}") from None
-
-
-class Failed(click.ClickException):
-    """What stops the command, in one line; exit status 1."""
-
-    def show(self, file: Any = None) -> None:
-        click.echo(f"error: {safe(self.message)}", err=True)
+        raise failed(model, fault) from None
 
 
 class Outcome:
@@ -145,60 +138,15 @@ class Outcome:
 
 def open_model(model: str, device: "Device", asked: SpecAsked, colour: str) -> "Session":
     """A session for a model's file, or for a spec compiled in memory."""
-    if _is_spec(model):
-        return _compiled(model, device, asked, colour)
-    given = {
-        "--set": asked["overrides"],
-        "--weights": asked["weights"],
-        "--seed": asked["seed"] is not None,
-    }
-    for option, is_given in given.items():
-        if is_given:
-            raise click.UsageError(f"{option} is for specs; {model} is a compiled model.")
+    if model == "-":
+        raise click.UsageError("`-` is standard input for INPUT; MODEL is a file.")
+    found = given(model, asked["overrides"], asked["weights"], asked["seed"], colour)
+    if found.is_drawn:
+        seed = found.metadata["cnnspec.seed"]
+        _tell(f"{model}: untrained; its weights are drawn from seed {seed}")
     from cnnspec.run.session import open_session
 
-    try:
-        with open(model, "rb"):
-            pass
-    except OSError as fault:
-        raise Failed(f"{model}: {explain_unreadable(fault)}") from None
-    try:
-        return open_session(model, device)
-    except ValueError as fault:
-        raise Failed(str(fault)) from None
-
-
-def _is_spec(name: str) -> bool:
-    """By its content; what is no file is in the zoo, or nowhere."""
-    if name == "-":
-        raise click.UsageError("`-` is standard input for INPUT; MODEL is a file.")
-    if name.endswith(".cnn"):
-        return True
-    if not os.path.isfile(name):
-        return not name.endswith(".onnx")
-    from cnnspec.run.files import kind_of
-
-    try:
-        kind = kind_of(name)
-    except ValueError as fault:
-        raise Failed(str(fault)) from None
-    if kind not in ("spec", "onnx"):
-        raise Failed(f"{name}: it is neither an ONNX model nor a spec")
-    return kind == "spec"
-
-
-def _compiled(spec: str, device: "Device", asked: SpecAsked, colour: str) -> "Session":
-    from cnnspec.api import Network
-
-    network = Network(need_graph(source_of(spec), asked["overrides"], colour), ())
-    try:
-        made = network.compile(seed=asked["seed"], weights=asked["weights"])
-        if asked["weights"] is None:
-            seed = made.metadata["cnnspec.seed"]
-            _tell(f"{spec}: untrained; its weights are drawn from seed {seed}")
-        return made.session(device)
-    except ValueError as fault:
-        raise Failed(f"{spec}: {fault}") from None
+    return open_session(found.content, device)
 
 
 # ── from inputs to answers ──────────────────────────────────────────────────────────────────────

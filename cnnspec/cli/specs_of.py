@@ -84,11 +84,19 @@ def graph_of(source: Source, overrides: Overrides, sink: Sink) -> "Graph | None"
     return check(source, dict(overrides), sink, zoo.read)
 
 
-def need_graph(source: Source, overrides: Overrides, colour: str) -> "Graph":
-    """The network, its warnings told on stderr; where there is none, why, and exit status 1."""
-    sink = Sink()
+def need_graph(
+    source: Source,
+    overrides: Overrides,
+    colour: str,
+    sink: Sink | None = None,
+    *,
+    but: Sequence[str] = (),
+) -> "Graph":
+    """The network, its warnings told on stderr, but for those of some codes, and left in `sink`;
+    where there is none, why, and exit status 1."""
+    sink = Sink() if sink is None else sink
     graph = graph_of(source, overrides, sink)
-    tell(sink.ordered(), colour)
+    tell([d for d in sink.ordered() if d.code not in but], colour)
     if graph is None:
         raise click.exceptions.Exit(1)
     return graph

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnnspec.cli.models import Failed, Given, given, model_argument, sizes
+from cnnspec.cli.models import Given, failed, given, model_argument, sizes
 from cnnspec.cli.options import columns, cut, set_option
 from cnnspec.cli.specs_of import Overrides
 from cnnspec.layers.base import count
@@ -103,7 +103,7 @@ def command(
         wholes = measured.latencies(batches)
         rows = measured.layers(wholes[-1]) if layers else []
     except ValueError as fault:
-        raise Failed(str(fault) if str(fault).startswith(model) else f"{model}: {fault}") from None
+        raise failed(model, fault) from None
     if form == "json":
         click.echo(_json(measured, wholes, _shown(rows, top)))
         return 0

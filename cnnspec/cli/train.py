@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cnnspec.cli.models import Failed
 from cnnspec.cli.options import Spec, set_option
 from cnnspec.cli.specs_of import Overrides, need_graph, source_of, tell
-from cnnspec.text.diagnostic import Sink
+from cnnspec.text.diagnostic import Sink, SpecError
 from cnnspec.text.excerpt import safe
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from cnnspec.run.session import Device
 
 DEVICES = ("auto", "cpu", "cuda")
+DEVICE_NAMES = {"cpu": "the CPU", "cuda": "the GPU, with CUDA"}
 
 STOPPED = 130
 
@@ -48,6 +50,7 @@ STOPPED = 130
     default=30,
     help="How often a checkpoint is written; 0 for each batch.",
 )
+@click.option("--no-report", is_flag=True, help="Write no report.html into the folder.")
 def command(
     file: str | None,
     overrides: Overrides,
@@ -64,11 +67,13 @@ def command(
     threads: int | None,
     loaders: int,
     save_every: float,
+    no_report: bool,
 ) -> int:
     """Train a network as its `train` part says.
 
     Each epoch is told with what validation says of it. The folder keeps the spec, the checkpoint to
-    go on from, the best weights, the metrics, the step as an ONNX graph, and in the end the model.
+    go on from, the best weights, the metrics, the step as an ONNX graph, and in the end the model;
+    report.html shows, while it trains already, how it goes and what the network sees.
     Ctrl-C finishes the step and saves; --resume goes on from there, to the same weights that the
     run would have had. It needs no FILE: the folder has the spec.
 
@@ -80,6 +85,7 @@ def command(
         raise click.UsageError("Missing argument 'FILE'.")
     if resume is not None and (out is not None or init is not None):
         raise click.UsageError("--resume goes on in its folder with its weights: no --out, --init.")
+    from cnnspec.cli.fetching import Fetching
     from cnnspec.run.folder import SPEC
     from cnnspec.run.start import Wishes, start
 
@@ -96,13 +102,24 @@ def command(
         loaders=loaders,
         skip_bad=skip_bad,
         saved_every=save_every,
-        note=lambda text: click.echo(text, err=True),
+        note=lambda text: click.echo(safe(text), err=True),
+        progress=Fetching(),
     )
     try:
         graph = None if is_same else _graph(spec, overrides, data, epochs, seed, freeze)
-        return _watched(start(graph, out, resume, wishes))
+        training = start(graph, out, resume, wishes)
+        if device == "auto":
+            click.echo(f"computed on {DEVICE_NAMES[training.stepper.device]}", err=True)
+        if not no_report:
+            from cnnspec.pages.watching import watch
+
+            watch(training, wishes.note)
+        return _watched(training)
+    except SpecError as fault:
+        tell(fault.diagnostics)
+        return 1
     except ValueError as fault:
-        raise click.ClickException(safe(str(fault))) from None
+        raise Failed(str(fault)) from None
 
 
 def _graph(
@@ -116,10 +133,11 @@ def _graph(
     """The network with its recipe, with what the options say in place of what the spec says."""
     from cnnspec.model.setting import with_settings, words
 
-    graph = need_graph(source_of(file), overrides, "auto")
+    # What does not fit is said of what is trained, with the options.
+    graph = need_graph(source_of(file), overrides, "auto", but=("unfit-setting",))
     sink = Sink()
     said = words(epochs=epochs, seed=seed, freeze=freeze)
-    graph.recipe = with_settings(graph, sink, data=data, words=said)
+    graph.recipe = with_settings(graph, sink, data=data, words=said, is_training=True)
     tell(sink.ordered())
     if graph.recipe is None:
         raise click.exceptions.Exit(1)

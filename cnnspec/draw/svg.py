@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 from cnnspec.draw.letters import FONT, LINE, MONO, width
 from cnnspec.draw.theme import Role, Theme, colour, rules
 from cnnspec.text.excerpt import safe
+from cnnspec.writing import PathLike, replacing
 
 Element = ElementTree.Element
 Number = float | int
@@ -129,6 +130,15 @@ class Figure:
     def svg(self) -> str:
         """The text of a file, or of a figure within a page."""
         return ElementTree.tostring(self.element(), encoding="unicode")
+
+    def save(self, path: PathLike) -> None:
+        """Write it as an SVG file."""
+        with replacing(path) as file:
+            file.write(self.svg().encode())
+
+    def _repr_svg_(self) -> str:
+        """What a notebook shows."""
+        return self.svg()
 
 
 def wide(lines: list[str], size: float, *, bold: bool = False) -> float:

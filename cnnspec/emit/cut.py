@@ -6,11 +6,10 @@ from cnnspec.emit.options import CannotCompile, Options
 from cnnspec.model.graph import Graph, Node
 from cnnspec.onnxir.graph import Model, Value
 from cnnspec.onnxir.graph import Node as Operator
+from cnnspec.settings.loss import DISTANCES
 from cnnspec.text.suggest import did_you_mean
 
 SOFTMAX = ("softmax", "logsoftmax")
-DISTANCES = "rbf"
-"""A kind whose smallest output wins."""
 
 
 def ends_of(graph: Graph, options: Options) -> list[int]:

@@ -9,7 +9,7 @@ from cnnspec.model.elaborate import Elaborator
 from cnnspec.model.evaluate import evaluate
 from cnnspec.model.expects import check_here, check_network
 from cnnspec.model.graph import Graph
-from cnnspec.model.lint import lint_graph, lint_names, lint_recipe
+from cnnspec.model.lint import lint_graph, lint_names
 from cnnspec.model.module import Loader, Module, Read
 from cnnspec.syntax import tree
 from cnnspec.syntax.parse import parse
@@ -57,7 +57,10 @@ def check_file(
             # Behind the network, so a shape is that of what leaves it.
             check_here(claim, end, site, elaborator.claims)
         check_network(graph, elaborator.claims)
-        lint_recipe(graph, sink)
+        if graph.recipe is not None:
+            from cnnspec.model.fit import fit_recipe
+
+            fit_recipe(graph, sink)
         lint_names(module, sink)
     lint_graph(graph, sink)
     return None if sink.failed else graph

@@ -7,7 +7,7 @@ from cnnspec.model.graph import Graph, Node
 from cnnspec.model.module import Module
 from cnnspec.syntax import tree
 from cnnspec.syntax.walk import references
-from cnnspec.text.diagnostic import Label, Sink
+from cnnspec.text.diagnostic import Sink
 from cnnspec.text.source import Span
 from cnnspec.vocab.value import listing
 
@@ -103,37 +103,6 @@ def _neighbours(node: Node, graph: Graph, consumers: list[int], sink: Sink) -> N
             node.span,
             trail=node.trail,
         )
-
-
-def lint_recipe(graph: Graph, sink: Sink) -> None:
-    """Does the way of training fit the network: do its losses have their heads, is softmax applied
-    once?"""
-    recipe = graph.recipe
-    if recipe is None:
-        return
-    ends = {output.name: graph.nodes[output.node] for output in graph.outputs}
-    for loss in recipe.losses:
-        place = recipe.places.get(loss)
-        if place is None:
-            continue
-        end = ends.get(loss.on or "output")
-        if end is None:
-            what = f"a head called `{loss.on}`" if loss.on else "a main output"
-            sink.error(
-                "wrong-setting",
-                f"`loss {loss.kind}` is taken of {what}; the network has none",
-                place.args.get("on", place.span),
-                hint=f"its outputs: {', '.join(ends)}; `on=` names one of them",
-            )
-        elif end.layer.kind in SOFTMAXES and loss.reads(end.layer.kind) in ("logits", "scores"):
-            sink.warning(
-                "softmax-twice",
-                f"`loss {loss.kind}` takes plain numbers; the network ends in `{end.layer.kind}`",
-                place.span,
-                labels=[Label(end.span, "this makes probabilities")],
-                hint=f"leave `{end.layer.kind}` out"
-                + (", or write from=auto" if "from" in loss.params else ""),
-            )
 
 
 def lint_names(module: Module, sink: Sink) -> None:

@@ -1,16 +1,19 @@
 """How much memory does a network take, to run it and to train it?
 
 Both are estimates: they count the numbers that must be there, at four bytes each, and leave out
-the workspace of kernels, the runtime's own needs and fragmentation. A runtime that works in place
-or fuses layers needs less.
+the workspace of kernels and the runtime's own needs, some 10 to 40 MB. What a step of training
+keeps and copies is what the gradients of this project do; its peak is within 25 % of the estimate
+where values are more than that (`benchmarks/training_memory.py`).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cnnspec.model.graph import Graph
-from cnnspec.model.tally import BYTES, Tally, facts_of, tally, value_bytes
+from cnnspec.model.passes import passes
+from cnnspec.model.tally import BYTES, Tally, tally, value_bytes
 from cnnspec.settings.optimizer import COPIES, RmsProp
+from cnnspec.settings.plain import ClipNorm
 
 ASSUMED = "adam"
 """The optimizer of a spec that names none."""
@@ -37,19 +40,23 @@ class Training:
 
     batch: int
     weights: int
+    """What a step changes is there twice: one copy is read, the other written."""
     gradients: int
-    """One number for every trained parameter."""
+    """Those of weights that are alive at the worst moment."""
     optimizer: str
     state: int
-    """What the optimizer keeps."""
+    """What the optimizer keeps, twice as well."""
     values: int
-    """Every value of the forward pass, kept for the backward pass."""
+    """Those of the forward pass that the backward pass needs, where most is alive."""
     value_gradients: int
-    """The largest sum of gradients of values alive together in the backward pass."""
+    """Their gradients then, and copies that are made on the way to gradients."""
+    spare: int
+    """Room for one more of the largest block: what is given back lies in pieces elsewhere."""
 
     @property
     def total(self) -> int:
-        return self.weights + self.gradients + self.state + self.values + self.value_gradients
+        kept = self.weights + self.state
+        return kept + self.gradients + self.values + self.value_gradients + self.spare
 
 
 def inference(
@@ -62,20 +69,27 @@ def inference(
     own: it keeps alive what it looks at.
     """
     weights = weights or tally(graph)
+    found = alive(graph, sizes)
+    most = max(found)
+    peak = found.index(most)
+    return Inference(batch, weights.bytes, batch * most, peak)
+
+
+def alive(graph: Graph, sizes: Sequence[int] | None = None) -> list[int]:
+    """The bytes of values, for one image, that are alive while each layer runs."""
     sizes = value_bytes(graph) if sizes is None else sizes
-    n = len(graph.nodes)
     roots, last = _lifetimes(graph)
-    dying = [0] * (n + 1)
+    dying = [0] * (len(graph.nodes) + 1)
     for i, size in enumerate(sizes):
         if roots[i] == i:
             dying[last[i]] += size
-    alive = most = peak = 0
-    for i, size in enumerate(sizes):
-        alive += size
-        if alive > most:
-            most, peak = alive, i
-        alive -= dying[i]
-    return Inference(batch, weights.bytes, batch * most, peak)
+    now = 0
+    found: list[int] = []
+    for size, going in zip(sizes, dying, strict=False):
+        now += size
+        found.append(now)
+        now -= going
+    return found
 
 
 def training(
@@ -84,24 +98,35 @@ def training(
     weights: Tally | None = None,
     sizes: Sequence[int] | None = None,
 ) -> Training:
-    """weights + gradients + copies·gradients + Σ values + max Σ gradients of values alive.
+    """2·(weights + what the optimizer keeps) + the most that is alive in a step + spare room.
 
-    The optimizer of the spec keeps 0 to 3 copies, one number for each trained parameter each. All
-    values are kept until the step ends. In the backward pass layers run from the last to the first;
-    the gradient of a value lives from the last layer that takes the value until the layer that made
-    it, and only values that depend on a trained parameter have one.
+    The forward pass leaves what the backward pass needs. Then layers run from the last to the
+    first: each gets the gradient of what it made, gives those of what it took and of its weights,
+    which follow at once, and lets go of what it kept.
     """
     weights = weights or tally(graph)
     sizes = value_bytes(graph) if sizes is None else sizes
     optimizer, copies = _optimizer(graph)
+    found = passes(graph, sizes)
+    worst = max(found.moments, key=lambda m: batch * (m.values + m.gradients) + m.of_weights)
+    averages, of_weights = 0, worst.of_weights
+    if graph.recipe is not None:
+        averages = BYTES * weights.trained * (graph.recipe.ema is not None)
+        if isinstance(graph.recipe.clip, ClipNorm):
+            # All are there before the first weight follows.
+            of_weights = max(of_weights, BYTES * weights.trained)
+        if graph.recipe.accumulate > 1:
+            # Their sums are kept from batch to batch.
+            of_weights += 2 * BYTES * weights.trained
     return Training(
         batch=batch,
-        weights=weights.bytes,
-        gradients=BYTES * weights.trained,
+        weights=2 * (weights.bytes + averages) - BYTES * weights.frozen,
+        gradients=of_weights,
         optimizer=optimizer,
-        state=BYTES * weights.trained * copies,
-        values=batch * sum(sizes),
-        value_gradients=batch * _gradients(graph, sizes),
+        state=2 * BYTES * weights.trained * copies,
+        values=batch * worst.values,
+        value_gradients=batch * worst.gradients,
+        spare=batch * found.block,
     )
 
 
@@ -128,29 +153,3 @@ def _lifetimes(graph: Graph) -> tuple[list[int], list[int]]:
     for output in graph.outputs:
         last[roots[output.node]] = len(graph.nodes)
     return roots, last
-
-
-def _gradients(graph: Graph, sizes: Sequence[int]) -> int:
-    needed = _depend_on_training(graph)
-    roots, last = _lifetimes(graph)
-    # The gradient of a value appears when the backward pass meets the last layer that takes it
-    # and goes once the layer that made it has used it; an output's is there from the start.
-    coming = [0] * (len(sizes) + 1)
-    for i, size in enumerate(sizes):
-        if roots[i] == i and needed[i]:
-            coming[last[i]] += size
-    alive = most = coming[len(sizes)]
-    for i in range(len(sizes) - 1, -1, -1):
-        alive += coming[i]
-        most = max(most, alive)
-        if roots[i] == i and needed[i]:
-            alive -= sizes[i]
-    return most
-
-
-def _depend_on_training(graph: Graph) -> list[bool]:
-    found: list[bool] = []
-    for node in graph.nodes:
-        trains = not node.frozen and any(w.trained for w in facts_of(node).weights.values())
-        found.append(trains or any(found[i] for i in node.inputs))
-    return found

@@ -4,22 +4,28 @@ from collections.abc import Sequence
 
 from cnnspec.layers.base import count
 from cnnspec.model.evaluate import Site, evaluate
+from cnnspec.model.fit import fit_recipe
 from cnnspec.model.graph import Graph
-from cnnspec.model.lint import lint_recipe
 from cnnspec.settings.agree import agree
 from cnnspec.settings.assemble import assemble
-from cnnspec.settings.base import Word
+from cnnspec.settings.base import Targets, Word
 from cnnspec.settings.plain import Epochs, Freeze, Seed
 from cnnspec.settings.recipe import Line, Recipe, default_recipe, read_recipe, with_words
 from cnnspec.syntax import tree
 from cnnspec.syntax.parse import parse
 from cnnspec.text.diagnostic import Severity, Sink
 from cnnspec.text.source import Source
+from cnnspec.vocab.value import Word as Bare
 from cnnspec.vocab.value import show
 
 
 def with_settings(
-    graph: Graph, sink: Sink, *, data: str | None = None, words: Sequence[Word] = ()
+    graph: Graph,
+    sink: Sink,
+    *,
+    data: str | None = None,
+    words: Sequence[Word] = (),
+    is_training: bool = False,
 ) -> Recipe | None:
     """The recipe of a network with other data and other words than its spec has; none where they
     contradict each other or the network, and the sink has why."""
@@ -30,15 +36,33 @@ def with_settings(
             return None
         recipe = recipe.but(other)
     recipe = with_words(recipe, words)
-    if data is None and not words:
+    if data is None and not words and not is_training:
         return recipe
     if any(isinstance(word, Epochs) for word in words):
         recipe = _warming(recipe, sink)
+    return _agreeing(graph, recipe, sink, is_training=is_training)
+
+
+def with_targets(graph: Graph, gives: Targets, sink: Sink) -> Recipe | None:
+    """The recipe of a network with what the targets of its data are, where only the files could say
+    that; none where something contradicts it, and the sink has why."""
+    recipe = graph.recipe or default_recipe()
+    data = recipe.data
+    if data is None or data.targets_given() is not None:
+        return recipe
+    line = next(line for line in recipe.lines if line.setting == "data")
+    word = type(data)(**{**data.given, "targets": Bare(gives)})
+    told = assemble([Line(line.setting, (word,), line.places, line.span)])
+    return _agreeing(graph, recipe.but(told), sink, is_training=True)
+
+
+def _agreeing(graph: Graph, recipe: Recipe, sink: Sink, *, is_training: bool) -> Recipe | None:
+    """The recipe, unless it contradicts itself or the network."""
     found = Sink()
     before, graph.recipe = graph.recipe, recipe
     try:
         agree(recipe, found)
-        lint_recipe(graph, found)
+        fit_recipe(graph, found, is_training=is_training)
     finally:
         graph.recipe = before
     # Warnings were told of the spec, or are no surprise to who asks for it.

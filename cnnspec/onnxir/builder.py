@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from cnnspec.onnxir.graph import (
@@ -26,6 +27,9 @@ REDUCTIONS_TAKE_AXES = 18
 
 CLOCK = "step"
 """The input that counts steps, from 1."""
+
+OWN = "/own"
+"""Behind the path of a layer whose name the graph needs for something of its own."""
 
 # Squares of numbers below the prime stay below 2^62.
 PRIME, STRIDE, SPREAD, ROUNDS = 2**31 - 1, 1_103_515_245, 747_796_405, 3
@@ -69,6 +73,8 @@ class Builder:
         are left out at random?"""
         self.updates: dict[str, Value] = {}
         """For weights that follow no gradient: what they are after the step, by their names."""
+        self.reserved: frozenset[str] = frozenset()
+        """Names that layers leave alone: the graph has inputs and outputs of its own."""
         self.is_dynamic = is_dynamic
         """Shall the graph do for other sizes of maps too, where that costs a plainer node?"""
         self._examples: Value | None = None
@@ -127,7 +133,7 @@ class Builder:
 
     def input(self, shape: Sequence[int], dtype: DType = "float") -> Value:
         """What the network is given, under the layer's path."""
-        value = Value(self._path, (self.batch, *shape), dtype)
+        value = Value(self._name(""), (self.batch, *shape), dtype)
         self.model.inputs.append(value)
         return value
 
@@ -150,26 +156,41 @@ class Builder:
         """True at random places, `share` of them in the mean.
 
         The numbers come from the layer's name, the step and the place alone: a step that is done
-        again leaves out the same ones, in whatever program it is done. Each place's number goes
-        three times through x ↦ x² + k modulo a prime.
+        again leaves out the same ones, in whatever program it is done. Each example and each of its
+        places has a number that went three times through x ↦ x² + k modulo a prime; their sum
+        goes twice, for remainders of whole numbers are what takes the time.
         """
         shape = self._sizes(dims)
-        count = self.op("ReduceProd", shape, dims=(), dtype="int64", part="count", keepdims=0)
-        # Runtimes take values of one word for alike in size, and let them share memory.
-        word = "*".join(map(str, dims))
-        zero, one = self.whole("zero", 0), self.whole("one_place", 1)
-        places = self.op("Range", zero, count, one, dims=(word,), dtype="int64", part="places")
         prime, key = self.whole("prime", PRIME), self._key()
         time = self.op("Mul", self.clock(), self.whole("stride", STRIDE), part="time")
         start = self.op("Mod", self.op("Add", time, key, part="time_key"), prime, part="start")
-        x = self.op("Mul", places, self.whole("spread", SPREAD), part="spread_out")
-        for _ in range(ROUNDS):
-            x = self.op("Mod", self.op("Add", x, start, part="moved"), prime, part="within")
-            x = self.op("Mul", x, x, part="square")
-        x = self.op("Mod", self.op("Add", x, start, part="moved"), prime, part="random")
+        inner = [n for n in dims[1:] if isinstance(n, int)]
+        examples = self.op("Cast", self.examples(), dtype="int64", part="examples", to=7)
+        row = self._scattered(examples, dims[0], start)
+        # Other numbers than those of the examples, of which the first were the same otherwise.
+        far = self.op("Mul", start, self.whole("spread", SPREAD), part="far")
+        other = self.op("Mod", far, prime, part="other_start")
+        column = self._scattered(self.whole("places", prod(inner)), prod(inner), other)
+        row = self.op("Unsqueeze", row, self.ints("behind", (1,)), dims=(dims[0], 1), part="row")
+        x = self.op("Add", row, column, part="met")
+        for _ in range(2):
+            square = self.op("Mul", x, x, part="met_square")
+            x = self.op("Mod", self.op("Add", square, start, part="met_key"), prime, part="random")
         limit = self.whole("limit", round(share * PRIME))
         hits = self.op("Less", x, limit, dtype="bool", part="hits")
         return self.op("Reshape", hits, shape, dims=dims, part="chances")
+
+    def _scattered(self, count: Value, size: int | str, start: Value) -> Value:
+        """For each of so many a number of its own, below half of the prime."""
+        zero, one = self.whole("zero", 0), self.whole("one_place", 1)
+        prime, half = self.whole("prime", PRIME), self.whole("half", 2)
+        x = self.op("Range", zero, count, one, dims=(size,), dtype="int64", part="counted")
+        x = self.op("Mul", x, self.whole("spread", SPREAD), part="spread_out")
+        for _ in range(ROUNDS):
+            x = self.op("Mod", self.op("Add", x, start, part="moved"), prime, part="within")
+            x = self.op("Mul", x, x, part="square")
+        x = self.op("Mod", self.op("Add", x, start, part="moved"), prime, part="scattered")
+        return self.op("Div", x, half, part="halved")
 
     def _sizes(self, dims: Dims) -> Value:
         """A shape as a vector of the graph; the batch is that of this step."""
@@ -309,6 +330,9 @@ class Builder:
 
     def _name(self, part: str) -> str:
         base = f"{self._path}/{part}" if part else self._path
+        # Only what stands in a spec has a source.
+        if self._source and base in self.reserved:
+            base += OWN
         name, n = base, 1
         while name in self.model.values or name in self.model.tensors:
             n += 1

@@ -96,12 +96,22 @@ class TrainingMemory(Model):
     """Bytes for one step on one batch."""
 
     total: int = Field(description="the sum of what follows")
-    weights: int = Field(description="of all weights, buffers among them")
-    gradients: int = Field(description="one number for every trained parameter")
+    weights: int = Field(
+        description="of all weights, buffers among them; those that a step changes twice, as one "
+        "copy is read and the other written"
+    )
+    gradients: int = Field(description="the most of those of weights that are alive together")
     optimizer: str = Field(description="the optimizer assumed")
-    state: int = Field(description="what the optimizer keeps")
-    values: int = Field(description="every value of the forward pass")
-    value_gradients: int = Field(description="the largest sum of their gradients alive together")
+    state: int = Field(description="what the optimizer keeps, twice as well")
+    values: int = Field(
+        description="those of the forward pass that the backward pass needs, where most is alive"
+    )
+    value_gradients: int = Field(
+        description="their gradients then, and copies that are made on the way to gradients"
+    )
+    spare: int = Field(
+        description="room for one more of the largest block, as what is given back lies in pieces"
+    )
 
 
 class Totals(Model):
@@ -138,8 +148,9 @@ class Conventions(Model):
     )
     depth: str = "the longest path, counted in layers that multiply by weights"
     memory: str = (
-        "an estimate: 4 bytes a number; what must be alive together, without the workspace of "
-        "kernels and the runtime's own needs"
+        "an estimate: 4 bytes a number; what must be alive together (in training: twice what a "
+        "step changes, what the backward pass needs, the copies made for it, and room for one more "
+        "of the largest), without the workspace of kernels and the runtime's own needs"
     )
 
 
@@ -282,5 +293,6 @@ def _totals(graph: Graph, found: Measure, batch: int) -> Totals:
             state=step.state,
             values=step.values,
             value_gradients=step.value_gradients,
+            spare=step.spare,
         ),
     )

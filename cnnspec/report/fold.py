@@ -25,10 +25,11 @@ def _folded(rows: Sequence[Row], depth: int) -> Iterator[Row]:
         if path is None:
             yield from members
         else:
-            yield _together(path, list(members))
+            yield together(path, list(members))
 
 
-def _together(path: str, members: Sequence[Row]) -> Row:
+def together(path: str, members: Sequence[Row]) -> Row:
+    """A block's layers as one row."""
     last = members[-1]
     layers = sum(m.layers for m in members)
     shares = _shared(members)

@@ -104,5 +104,5 @@ def _train(report: Report) -> str:
     return (
         f"about {of_bytes(m.total)} for {_images(report.batch)}: {of_bytes(m.weights)} weights "
         f"+ {of_bytes(m.gradients)} gradients{state} + {of_bytes(m.values)} values "
-        f"+ {of_bytes(m.value_gradients)} their gradients"
+        f"+ {of_bytes(m.value_gradients)} their gradients and copies + {of_bytes(m.spare)} spare"
     )

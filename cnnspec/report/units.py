@@ -32,5 +32,16 @@ def of_bytes(n: int) -> str:
     raise AssertionError("terabytes take any size")
 
 
+def short(n: int) -> str:
+    """`61,706`, and of more than seven digits the first three: `25.6 M`, `4.09 G`."""
+    if n < 10**7:
+        return f"{n:,}"
+    for size, unit in ((10**6, "M"), (10**9, "G"), (10**12, "T")):
+        if n < 999.5 * size or unit == "T":
+            digits = 2 if n < 9.995 * size else 1 if n < 99.95 * size else 0
+            return f"{n / size:,.{digits}f} {unit}"
+    raise AssertionError("trillions take any number")
+
+
 def percent(share: float) -> str:
     return f"{100 * share:.1f}%"

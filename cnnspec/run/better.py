@@ -50,5 +50,5 @@ def _plateau(position: Position, recipe: Recipe, values: Mapping[str, float]) ->
         p.plateau_best, p.plateau_waited = score, 0
         return
     p.plateau_waited += 1
-    if p.plateau_waited > word.patience:
+    if p.plateau_waited >= word.patience:
         p.plateau_waited, p.lowered = 0, p.lowered + 1

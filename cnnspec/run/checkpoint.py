@@ -60,15 +60,21 @@ def write(path: Path, state: State, position: Position) -> None:
 def read(path: Path) -> tuple[dict[str, NDArray[Any]], Position]:
     """The state and position of a checkpoint; `BadFile` where it is none of ours."""
     tensors = read_weights(path)
+    return {name: t.read() for name, t in tensors.items()}, position(path)
+
+
+def position(path: Path) -> Position:
+    """The position alone, without the state."""
     try:
-        position = Position.model_validate_json(_said(path))
-    except (ValidationError, KeyError, ValueError):
+        return Position.model_validate_json(_said(path))
+    except (ValidationError, LookupError, TypeError, ValueError):
         raise BadFile(path, "no checkpoint of a training run") from None
-    return {name: t.read() for name, t in tensors.items()}, position
 
 
 def _said(path: Path) -> str:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
+        if length > path.stat().st_size:
+            raise ValueError("its beginning does not say how long its head is")
         header = json.loads(file.read(length))
     return str(header["__metadata__"][KEY])

@@ -1,21 +1,18 @@
 """What is a graph given for a batch: examples, targets, and what counts for how much?"""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnspec.onnxir.graph import Value
-from cnnspec.run.sets import BadData, Part
+from cnnspec.run.rarity import balanced
+from cnnspec.run.sets import Part
 from cnnspec.run.stream import Batch
 from cnnspec.settings.recipe import Recipe
-from cnnspec.train.step import CLASS_WEIGHTS, Step
+from cnnspec.train.step import Step
 
 Feeds = dict[str, NDArray[Any]]
-
-CHUNK = 64
-"""Masks that are read at a time to count their classes."""
 
 
 class Feeding:
@@ -29,10 +26,12 @@ class Feeding:
             (value, head in heads or (None in heads and head == main))
             for head, value in step.targets.items()
         ]
-        self._constants = _class_weights(step.model.inputs, train)
+        self._constants = {
+            value.name: balanced(train, _length(value)) for value in step.class_weights.values()
+        }
 
     def feeds(self, batch: Batch) -> Feeds:
-        feeds = {name: batch.inputs[name] for name in self._inputs}
+        feeds = {name: batch.inputs[path] for path, name in self._inputs.items()}
         feeds.update(self._constants)
         for value, is_of_input in self._targets:
             y = next(iter(batch.clean.values())) if is_of_input else batch.targets
@@ -47,27 +46,7 @@ def _fitting(y: NDArray[Any], value: Value) -> NDArray[Any]:
     return x if x.ndim == len(value.shape) else x.reshape(len(x), *rest)
 
 
-def _class_weights(inputs: Sequence[Value], train: Part) -> Mapping[str, NDArray[Any]]:
-    """How rare each class is: examples/(classes·examples of the class)."""
-    value = next((v for v in inputs if v.name == CLASS_WEIGHTS), None)
-    if value is None:
-        return {}
-    (n,) = value.shape
-    assert isinstance(n, int)
-    counts = _counts(train, n)
-    shares = counts.sum() / (n * np.maximum(counts, 1))
-    return {CLASS_WEIGHTS: shares.astype(np.float32)}
-
-
-def _counts(train: Part, n: int) -> NDArray[np.int64]:
-    """How many examples, or pixels, are of each class."""
-    if train.labels is not None:
-        return np.bincount(train.labels, minlength=n)
-    if train.gives != "masks":
-        raise BadData("`class_weights balanced` counts classes, and this data has none")
-    counts = np.zeros(n, np.int64)
-    for start in range(0, len(train), CHUNK):
-        _, found = train.fetch(np.arange(start, min(start + CHUNK, len(train))))
-        masks = found.astype(np.int64).reshape(-1)
-        counts += np.bincount(masks[masks < n], minlength=n)
-    return counts
+def _length(vector: Value) -> int:
+    (n,) = vector.shape
+    assert isinstance(n, int), "the number of classes is known"
+    return n

@@ -28,7 +28,7 @@ from cnnspec.writing import replacing
 
 SPEC, RUN, STEP, INIT = "spec.cnn", "run.json", "step.onnx", "init.safetensors"
 CHECKPOINT, BEST = "checkpoint.safetensors", "best.safetensors"
-METRICS, MODEL = "metrics.jsonl", "model.onnx"
+METRICS, MODEL, REPORT = "metrics.jsonl", "model.onnx", "report.html"
 
 
 class Facts(BaseModel):
@@ -46,12 +46,16 @@ class Facts(BaseModel):
     base: str = ""
     """Where relative paths in it begin."""
     data_dir: str | None = None
+    skip_bad: bool = False
+    """Are pictures left out that cannot be read?"""
     seed: int = 0
     data: str = ""
     """The digest of all that was read."""
     examples: dict[str, int] = {}
     settings: list[str] = []
     test: dict[str, float] = {}
+    memory: int = 0
+    """The most that the process took of it, in bytes; 0 where nobody knows."""
 
     @classmethod
     def here(cls, **known: Any) -> "Facts":
@@ -85,20 +89,24 @@ class Folder:
                 f"{self.path}: there is a run already; `--resume {self.path}` goes on with it"
             )
 
-    def write_spec(self, graph: Graph) -> Graph:
-        """Write a network flat, with its recipe; what was written, read again."""
+    def flat(self, graph: Graph) -> Graph:
+        """A network with its recipe as `write_spec` writes it and `network` reads it again."""
+        return self._read(expand(graph))
+
+    def write_spec(self, graph: Graph) -> None:
         with replacing(self.path / SPEC) as file:
             file.write(expand(graph).encode())
-        return self.network()
 
     def network(self) -> Graph:
         """The network of the run. Raises `BadFile` where the file was changed to be none."""
         path = self.path / SPEC
         if not path.is_file():
             raise NoRun(f"{self.path}: there is no run to go on with: it has no {SPEC}")
-        sink = Sink()
-        source = Source(str(path), path.read_text(encoding="utf-8"))
-        graph = check(source, {}, sink, zoo.read)
+        return self._read(path.read_text(encoding="utf-8"))
+
+    def _read(self, text: str) -> Graph:
+        path, sink = self.path / SPEC, Sink()
+        graph = check(Source(str(path), text), {}, sink, zoo.read)
         if graph is None or graph.recipe is None:
             said = next((d.message for d in sink.ordered()), "it trains nothing")
             raise BadFile(path, f"the spec of the run was changed: {said}")

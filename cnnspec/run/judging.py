@@ -1,6 +1,6 @@
 """How well does a finished model do on a part of a data set?"""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -140,7 +140,7 @@ class LossOf:
         self._recipe = recipe
         self._heads, self._kinds = heads, dict(zip(heads, kinds, strict=True))
         self._session: Session | None = None
-        self._weights: NDArray[np.float32] | None = None
+        self._weights: dict[str, NDArray[np.float32]] = {}
 
     def can_be_had(self, part: Part) -> bool:
         """Is every head there, and do the losses compare what the data gives?"""
@@ -150,9 +150,9 @@ class LossOf:
             for loss in self._recipe.losses
         )
 
-    def weigh(self, weights: NDArray[np.float32]) -> None:
-        """How much each class counts, where the recipe leaves that to the data."""
-        self._weights = weights
+    def weigh(self, head: str, weights: NDArray[np.float32]) -> None:
+        """How much each class of a head counts, where the recipe leaves that to the data."""
+        self._weights[head] = weights
 
     def __call__(self, given: Batch, found: Arrays) -> float:
         targets = {loss: self._target(loss, given, found) for loss in self._recipe.losses}
@@ -186,7 +186,9 @@ class LossOf:
                 z,
                 loss.reads(self._kinds[self._head(loss)]),
                 target,
-                self._class_weights(g, k) if loss.weighs_classes and is_class else None,
+                self._class_weights(g, k, self._head(loss))
+                if loss.weighs_classes and is_class
+                else None,
                 is_class and y.ndim > 1,
             )
             with g.layer(f"loss{k}", ""):
@@ -195,28 +197,10 @@ class LossOf:
             g.output(g.op("Identity", total(g, parts)))
         return open_session(CompiledModel(model).to_bytes(), "cpu")
 
-    def _class_weights(self, g: Builder, k: int) -> Value | None:
+    def _class_weights(self, g: Builder, k: int, head: str) -> Value | None:
         word = self._recipe.class_weights
         if word is None:
             return None
-        written = self._weights if isinstance(word.weights, str) else word.weights
-        if written is None:
-            return None
+        written = self._weights[head] if isinstance(word.weights, str) else word.weights
         with g.layer(f"class{k}", ""):
             return g.floats("weights", [float(w) for w in written])
-
-
-def balanced(train: Part, n: int) -> NDArray[np.float32]:
-    """How much each class counts by how rare it is: examples/(classes·examples of the class)."""
-    counts = np.zeros(n, np.int64)
-    for labels in _labels(train):
-        counts += np.bincount(labels[(labels >= 0) & (labels < n)], minlength=n)
-    return (counts.sum() / (n * np.maximum(counts, 1))).astype(np.float32)
-
-
-def _labels(train: Part) -> Iterator[NDArray[np.int64]]:
-    if train.labels is not None:
-        yield train.labels
-        return
-    for batch in batches(train, 64):
-        yield batch.targets.astype(np.int64).reshape(-1)

@@ -15,12 +15,13 @@ from cnnspec.onnxir.builder import CLOCK
 from cnnspec.onnxir.graph import Model
 from cnnspec.onnxir.proto import save
 from cnnspec.run.better import is_best, is_enough
-from cnnspec.run.binding import Judge, Stepper
+from cnnspec.run.binding import Judge, Stepper, as_run
 from cnnspec.run.checkpoint import Position
 from cnnspec.run.events import EpochDone, Event, Finished, Stepped
 from cnnspec.run.feeding import Feeding
 from cnnspec.run.files import BadFile
 from cnnspec.run.folder import CHECKPOINT, MODEL, STEP, Facts, Folder
+from cnnspec.run.history import peak_memory
 from cnnspec.run.measures import Measures
 from cnnspec.run.model import CompiledModel
 from cnnspec.run.sets import BadData, Part, Splits
@@ -70,7 +71,11 @@ class Training:
         self.position = Position()
         self.is_asked_to_stop = False
         self._saved_every, self._loaders = saved_every, loaders
-        self._callbacks = callbacks
+        self._callbacks = list(callbacks)
+        self.measured: dict[str, Measures] = {}
+        """What was measured last, by the part: `validation` after each epoch, in the end `test`."""
+        self.shown: Callable[[], str] | None = None
+        """What a notebook shows of it."""
         self._weight = source_of(
             {name: lambda x=x: x for name, x in (given or {}).items()}, self.recipe.seed
         )
@@ -78,9 +83,9 @@ class Training:
         self._evaluation = build_evaluation(graph, self.recipe, self._weight)
         self._all = self._drawn()
         threads = facts.threads
-        content = CompiledModel(self._step.model).to_bytes()
+        content = as_run(self._step.model, facts.device)
         self.stepper = Stepper(self._step, content, self._start(), facts.device, threads)
-        content = CompiledModel(self._evaluation.model).to_bytes()
+        content = as_run(self._evaluation.model, facts.device)
         self._judge = Judge(self._evaluation, content, self.stepper.device, threads)
         self._feeding = Feeding(self._step, self.recipe, splits.train)
         self._judging = Feeding(self._evaluation, self.recipe, splits.train)
@@ -104,6 +109,10 @@ class Training:
                     callback(event)
                 yield event
 
+    def listen(self, callback: Callable[[Event], object]) -> None:
+        """Tell one more of what happens."""
+        self._callbacks.append(callback)
+
     def model(self) -> CompiledModel:
         """The network for use, after what is left to train: with its best weights so far, should
         the run be asked to stop."""
@@ -115,6 +124,9 @@ class Training:
     def __repr__(self) -> str:
         p, of = self.position, self.recipe.epochs
         return f"<training of {self.graph.name} in {self.folder.path}: {p.epoch} of {of} epochs>"
+
+    def _repr_html_(self) -> str | None:
+        return self.shown() if self.shown is not None else None
 
     def _events(self) -> Generator[Event]:
         if self._is_torn:
@@ -197,7 +209,7 @@ class Training:
                 augment=self.recipe.augment,
                 threads=self._loaders,
                 start=self.position.batch,
-                classes=self._classes,
+                classes=self.classes,
             )
         ) as source:
             try:
@@ -228,7 +240,10 @@ class Training:
     def _counted(self, feeds: Arrays) -> int:
         """How many could have been right: examples, or pixels."""
         target = self._step.targets.get(self.graph.main.name)
-        return feeds[target.name].size if target is not None else 0
+        if target is None:
+            return 0
+        # Pixels of class -1 do not count.
+        return int(np.count_nonzero(feeds[target.name] >= 0))
 
     def _told(self, seconds: float) -> Stepped:
         p = self.position
@@ -251,7 +266,8 @@ class Training:
         return p.right / max(1, p.counted) if CORRECT in self._step.outputs else None
 
     @property
-    def _classes(self) -> int:
+    def classes(self) -> int:
+        """How many the network tells apart."""
         shape = self.graph.nodes[self.graph.main.node].shape
         return shape[0] if shape else 0
 
@@ -266,6 +282,7 @@ class Training:
             measures = self.judge(part, weights)
             if measures is None:
                 return None
+            self.measured["validation"] = measures
             held = measures.values
         train = {"loss": p.loss_sum / max(1, p.seen)}
         if (share := self._share_right) is not None:
@@ -329,9 +346,13 @@ class Training:
         if part is not None and len(part):
             self.is_asked_to_stop = False
             measures = self.judge(part, best)
-            test = measures.values if measures is not None else {}
+            if measures is not None:
+                self.measured["test"] = measures
+                test = measures.values
         save(self._compiled(best), self.folder.path / MODEL)
-        self.folder.write_facts(self.facts.model_copy(update={"test": dict(test)}))
+        known = {"test": dict(test), "memory": peak_memory()}
+        self.facts = self.facts.model_copy(update=known)
+        self.folder.write_facts(self.facts)
         return Finished(p.epoch, True, p.why, test, self._seconds)
 
     def _compiled(self, weights: Arrays) -> Model:
@@ -339,7 +360,7 @@ class Training:
         labels = self.recipe.labels or self.splits.train.classes or ()
         given = {name: lambda x=x: x for name, x in weights.items()}
         options = Options(
-            seed=self.recipe.seed, labels=tuple(labels) if len(labels) == self._classes else ()
+            seed=self.recipe.seed, labels=tuple(labels) if len(labels) == self.classes else ()
         )
         return compile_graph(self.graph, options, given)
 

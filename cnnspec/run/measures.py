@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from cnnspec.model.graph import Graph
 from cnnspec.run.sets import Part
 from cnnspec.run.stream import Batch
+from cnnspec.run.worst import Worst, confidence
+from cnnspec.settings.loss import DISTANCES
 from cnnspec.settings.metrics import (
     F1,
     Accuracy,
@@ -24,9 +26,6 @@ from cnnspec.settings.recipe import Recipe
 
 Arrays = Mapping[str, NDArray[Any]]
 
-DISTANCES = "rbf"
-"""A last layer whose smallest output wins."""
-
 
 class Measures:
     """The loss and the metrics of a recipe, batch by batch."""
@@ -40,6 +39,9 @@ class Measures:
         self.classes = part.classes
         self.confusion: NDArray[np.int64] | None = None
         """Rows are what is so, columns what it was taken for."""
+        self.worst = Worst()
+        """Of classes the surest mistakes; of masks where most pixels are wrong; else where the
+        mean square error is largest."""
         self._n = 0
         self._loss = 0.0
         self._hits: dict[int, int] = {}
@@ -54,9 +56,9 @@ class Measures:
         z = outputs[self._main]
         target = next(iter(batch.clean.values())) if self._of_input else batch.targets
         if target.dtype.kind in "iu" and not self._of_input:
-            self._count(z, target.astype(np.int64))
+            self._count(z, target.astype(np.int64), batch.indices)
         else:
-            self._compare(z, target)
+            self._compare(z, target, batch.indices)
 
     @property
     def values(self) -> dict[str, float]:
@@ -85,7 +87,9 @@ class Measures:
 
     # ── classes ────────────────────────────────────────────────────────────────────────────────
 
-    def _count(self, z: NDArray[Any], target: NDArray[np.int64]) -> None:
+    def _count(
+        self, z: NDArray[Any], target: NDArray[np.int64], indices: NDArray[np.int64]
+    ) -> None:
         scores = -z if self._last[self._main] == DISTANCES else z
         if z.shape[1] == 1:
             limit = 0.5 if self._last[self._main] == "sigmoid" else 0.0
@@ -100,14 +104,35 @@ class Measures:
         pairs = target[counts] * n + best[counts]
         self.confusion += np.bincount(pairs, minlength=n * n).reshape(n, n)
         self._counted += int(counts.sum())
+        self._blame(scores, best, target, indices)
         for metric in self._metrics:
             if isinstance(metric, Top) and z.shape[1] > metric.k:
                 likely = np.argpartition(-scores, metric.k - 1, 1)[:, : metric.k]
                 is_in = (likely == np.expand_dims(target, 1)).any(1)
                 self._hits[metric.k] = self._hits.get(metric.k, 0) + int(is_in.sum())
 
-    def _compare(self, z: NDArray[Any], target: NDArray[Any]) -> None:
+    def _blame(
+        self,
+        scores: NDArray[Any],
+        best: NDArray[np.int64],
+        target: NDArray[np.int64],
+        indices: NDArray[np.int64],
+    ) -> None:
+        """Remember what went worst."""
+        if len(target) != len(indices):
+            # Pixels without those that do not count: whose they are is not known here.
+            return
+        wrong = (best != target) & (target >= 0)
+        if target.ndim > 1:
+            share = wrong.reshape(len(wrong), -1).mean(1)
+            self.worst.add(indices[share > 0], share[share > 0])
+        elif wrong.any():
+            sure = confidence(scores[wrong], self._last[self._main], best[wrong])
+            self.worst.add(indices[wrong], sure, best[wrong], target[wrong])
+
+    def _compare(self, z: NDArray[Any], target: NDArray[Any], indices: NDArray[np.int64]) -> None:
         apart = z.astype(np.float64).reshape(len(z), -1) - target.reshape(len(z), -1)
+        self.worst.add(indices, (apart**2).mean(1))
         self._squares += float((apart**2).sum())
         self._sizes += float(np.abs(apart).sum())
         self._numbers += apart.size

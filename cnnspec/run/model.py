@@ -133,6 +133,13 @@ class CompiledModel:
             raise ValueError(f"the model has several inputs, {names}: give a dict")
         return session.run({name: np.asarray(x) for name, x in named.items()})
 
+    def _repr_html_(self) -> str:
+        from cnnspec.run.notebook import html
+
+        if isinstance(self._model, Model):
+            return html(without_tensors(self._model), self._model.bytes, self.labels)
+        return html(self._model, self._model.ByteSize(), self.labels)
+
     def __repr__(self) -> str:
         if isinstance(self._model, Model):
             return f"<model {self._model.name}: {len(self._model.nodes)} nodes>"

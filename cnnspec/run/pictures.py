@@ -2,6 +2,7 @@
 
 import re
 import struct
+import threading
 import warnings
 import zlib
 from typing import IO, Literal
@@ -42,6 +43,10 @@ FAULTS = (
     zlib.error,
 )
 
+QUIET = threading.Lock()
+OURS: list[object] = []
+"""The filter that keeps Pillow quiet, which somebody else may have put away."""
+
 
 @record
 class Picture:
@@ -60,19 +65,30 @@ def read_image(
     and resized smoothly. Of several frames it is the first. Raises `ValueError`, which says in a
     clause what is wrong.
     """
-    with warnings.catch_warnings():
-        # Pillow warns of large pictures and odd tags; here the former are refused, the latter read.
-        warnings.simplefilter("ignore")
-        try:
-            return _read(source, wanted, fit or wanted.fit, strict)
-        except Image.DecompressionBombError:
-            raise ValueError(f"it claims more than {MOST_PIXELS:,} pixels") from None
-        except UnidentifiedImageError:
-            raise ValueError("it is neither a picture nor an array that is read here") from None
-        except Refused as fault:
-            raise ValueError(str(fault)) from None
-        except FAULTS as fault:
-            raise ValueError(_reason(fault)) from None
+    _be_quiet()
+    try:
+        return _read(source, wanted, fit or wanted.fit, strict)
+    except Image.DecompressionBombError:
+        raise ValueError(f"it claims more than {MOST_PIXELS:,} pixels") from None
+    except UnidentifiedImageError:
+        raise ValueError("it is neither a picture nor an array that is read here") from None
+    except Refused as fault:
+        raise ValueError(str(fault)) from None
+    except FAULTS as fault:
+        raise ValueError(_reason(fault)) from None
+
+
+def _be_quiet() -> None:
+    """Pillow warns of large pictures and odd tags; here the former are refused, the latter read.
+
+    What it says is never shown from the first picture on, also beyond this module: to put filters
+    back behind each picture would not do, since they are all threads' and pictures are read by
+    several at once.
+    """
+    with QUIET:
+        if not any(ours in warnings.filters for ours in OURS):
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            OURS[:] = warnings.filters[:1]
 
 
 class Refused(Exception):

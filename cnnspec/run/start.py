@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 from cnnspec.emit.compile import wanted_weights
 from cnnspec.model.expand import expand
 from cnnspec.model.graph import Graph
-from cnnspec.model.setting import with_settings, words
+from cnnspec.model.setting import with_settings, with_targets, words
 from cnnspec.run.events import Event
 from cnnspec.run.folder import BEST, MODEL, Facts, Folder
 from cnnspec.run.loop import SAVED_EVERY, Training
 from cnnspec.run.session import Device, choose
 from cnnspec.run.sets import BadData, Splits, open_set
 from cnnspec.run.sets.download import Progress
-from cnnspec.run.sets.inputs import wants_of
+from cnnspec.run.sets.inputs import outputs_of, wants_of
 from cnnspec.run.weights import match, read_weights
-from cnnspec.text.diagnostic import Sink
+from cnnspec.text.diagnostic import Sink, SpecError
+from cnnspec.text.render import render_all
 
 
 class Different(ValueError):
@@ -70,9 +71,8 @@ def begin(graph: Graph, out: Path, wishes: Wishes) -> Training:
     folder.refuse_used()
     splits = _opened(graph, wishes)
     given = _given(graph, wishes)
-    folder.prepare()
-    # Trained is what the folder says, so that it is enough to go on from.
-    graph = folder.write_spec(graph)
+    # Trained is what the folder will say, so that it is enough to go on from.
+    graph = folder.flat(_settled(graph, splits))
     assert graph.recipe is not None, "it was written"
     facts = Facts.here(
         device=choose(wishes.device),
@@ -80,14 +80,18 @@ def begin(graph: Graph, out: Path, wishes: Wishes) -> Training:
         file=wishes.file,
         base=str(wishes.base.absolute()),
         data_dir=str(wishes.data_dir.absolute()) if wishes.data_dir else None,
+        skip_bad=wishes.skip_bad,
         seed=graph.recipe.seed,
         data=splits.train.digest,
         examples={name: len(part) for name, part in _parts(splits) if part is not None},
         settings=graph.recipe.text(),
     )
+    training = _training(graph, splits, folder, facts, given, wishes)
+    # What cannot be trained leaves no folder.
+    folder.prepare()
+    folder.write_spec(graph)
     if given:
         folder.write_init(given)
-    training = _training(graph, splits, folder, facts, given, wishes)
     training.write_start()
     return training
 
@@ -98,21 +102,27 @@ def resume(out: Path, wishes: Wishes, graph: Graph | None = None) -> Training:
     folder = Folder(out)
     own, facts = folder.network(), folder.facts()
     folder.prepare()
+    base = wishes.base if wishes.file else Path(facts.base)
+    data_dir = wishes.data_dir or (Path(facts.data_dir) if facts.data_dir else None)
+    wishes = replace(wishes, skip_bad=wishes.skip_bad or facts.skip_bad)
+    splits = _opened(own, wishes, base, data_dir)
     if graph is not None:
-        _compare(own, graph, folder)
+        _compare(own, _settled(graph, splits), folder)
     if wishes.epochs is not None:
         recipe = with_settings(own, Sink(), words=words(epochs=wishes.epochs))
         assert recipe is not None, "epochs contradict nothing but a warm-up, which is shortened"
-        own = folder.write_spec(replace(own, recipe=recipe))
-    base = wishes.base if wishes.file else Path(facts.base)
-    data_dir = wishes.data_dir or (Path(facts.data_dir) if facts.data_dir else None)
-    splits = _opened(own, wishes, base, data_dir)
+        own = folder.flat(replace(own, recipe=recipe))
+        folder.write_spec(own)
     if splits.train.digest != facts.data:
         raise Different(
             f"the data is not what the run in {out} began with: its digest was "
             f"{facts.data[:12]}, now it is {splits.train.digest[:12]}"
         )
-    made = {"device": choose(wishes.device), "threads": wishes.threads or facts.threads}
+    made = {
+        "device": choose(wishes.device),
+        "threads": wishes.threads or facts.threads,
+        "skip_bad": wishes.skip_bad,
+    }
     facts = facts.model_copy(update=made)
     training = _training(own, splits, folder, facts, folder.init(), wishes)
     training.resume()
@@ -155,7 +165,8 @@ def _opened(
     splits = open_set(
         recipe.data,
         wants_of(graph),
-        output=graph.nodes[graph.main.node].shape,
+        outputs=outputs_of(graph),
+        batch=recipe.batch,
         data_dir=data_dir or wishes.data_dir,
         folder=wishes.base if base is None else base,
         seed=recipe.seed,
@@ -165,6 +176,16 @@ def _opened(
     for note in splits.notes:
         wishes.note(note)
     return splits
+
+
+def _settled(graph: Graph, splits: Splits) -> Graph:
+    """With what the targets are, where only the data could say."""
+    sink = Sink()
+    recipe = with_targets(graph, splits.train.gives, sink)
+    if recipe is None:
+        found = sink.ordered()
+        raise SpecError(found, lambda: render_all(found))
+    return replace(graph, recipe=recipe)
 
 
 def _parts(splits: Splits) -> Sequence[tuple[str, Any]]:

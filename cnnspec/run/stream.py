@@ -1,20 +1,28 @@
 """In which batches do examples come, and who prepares the next while one is used?"""
 
+import math
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from itertools import pairwise
 
 import numpy as np
 
 from cnnspec.run.sets.augment import Examples, augmented, mixed
 from cnnspec.run.sets.draws import Draws, permutation
-from cnnspec.run.sets.part import Arrays, Indices, Part
+from cnnspec.run.sets.part import Arrays, BadData, Indices, Part
 from cnnspec.run.wanted import Array, Wanted
 from cnnspec.settings.augment import Augmentation, Mixup
 from cnnspec.text.record import record
 
 AHEAD = 2
-"""Finished batches that wait, beside those that the threads work on."""
+"""How often what a thread makes at a time waits, finished, beside what the threads work on."""
+
+TOGETHER = 1 << 18
+"""As many numbers are made at a time: each start of a thread takes time from the step."""
+MOST_TOGETHER = 8
+"""As many batches at most."""
 
 
 @record
@@ -30,6 +38,10 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.indices)
+
+
+Made = tuple[Sequence[Batch], OSError | BadData | None]
+"""Batches, and why there are no more of them."""
 
 
 def batches(
@@ -58,17 +70,28 @@ def batches(
     if threads < 1:
         yield from map(making.batch, groups)
         return
-    waiting: deque[Future[Batch]] = deque()
+    waiting: deque[Future[Made]] = deque()
     pool = ThreadPoolExecutor(threads, "batches")
+    together = _together(part, batch_size)
     try:
-        for group in groups:
-            waiting.append(pool.submit(making.batch, group))
+        # The first comes alone: somebody is waiting for it.
+        starts = [0, *range(1, len(groups), together)]
+        for i, end in pairwise([*starts, len(groups)]):
+            waiting.append(pool.submit(making.several, groups[i:end]))
             if len(waiting) >= threads + AHEAD:
-                yield waiting.popleft().result()
+                yield from _handed(waiting.popleft().result())
         while waiting:
-            yield waiting.popleft().result()
+            yield from _handed(waiting.popleft().result())
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _together(part: Part, batch_size: int) -> int:
+    """How many batches are made at a time: several where they are small."""
+    # What is of any size may be large.
+    sizes = [math.prod(TOGETHER if n is None else n for n in w.size) for w in part.wants]
+    numbers = max(batch_size * sum(sizes), 1)
+    return min(max(TOGETHER // numbers, 1), MOST_TOGETHER)
 
 
 class _Making:
@@ -84,6 +107,20 @@ class _Making:
         self.seed = seed
         self.epoch = epoch
         self.classes = classes
+
+    def several(self, groups: Sequence[Indices]) -> Made:
+        """What `batch` makes of each of these groups, up to one where something is wrong."""
+        # What is mixed depends on who else is in the batch.
+        if len(groups) > 1 and self.mixup is None:
+            # Another is told of below, by the batch that it is in.
+            with suppress(OSError, BadData):
+                return _divided(self.batch(np.concatenate(groups)), groups), None
+        made: list[Batch] = []
+        try:
+            made.extend(map(self.batch, groups))
+        except (OSError, BadData) as fault:
+            return made, fault
+        return made, None
 
     def batch(self, indices: Indices) -> Batch:
         raw, targets = self.part.fetch(indices)
@@ -117,6 +154,27 @@ class _Making:
 
     def _finished(self, xs: Arrays, are_pixels: Mapping[str, bool]) -> Arrays:
         return {name: finished(x, self.wants[name], are_pixels[name]) for name, x in xs.items()}
+
+
+def _handed(made: Made) -> Iterator[Batch]:
+    """The batches one by one, and then what was wrong with the next."""
+    whole, fault = made
+    yield from whole
+    if fault is not None:
+        raise fault
+
+
+def _divided(whole: Batch, groups: Sequence[Indices]) -> list[Batch]:
+    ends = np.cumsum([len(group) for group in groups]).tolist()
+    parts = [slice(end - len(group), end) for group, end in zip(groups, ends, strict=True)]
+    return [
+        Batch(_cut(whole.inputs, part), whole.targets[part], _cut(whole.clean, part), group)
+        for group, part in zip(groups, parts, strict=True)
+    ]
+
+
+def _cut(xs: Arrays, part: slice) -> Arrays:
+    return {name: x[part] for name, x in xs.items()}
 
 
 def finished(x: Array, wanted: Wanted, are_pixels: bool) -> Array:

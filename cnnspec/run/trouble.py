@@ -36,16 +36,17 @@ def first_not_finite(step: Step, feeds: Arrays, state: Arrays) -> str:
     model.outputs = [*model.outputs, *inner]
     session = open_session(CompiledModel(model).to_bytes(), "cpu", optimise=False)
     found = session.run({**feeds, **state}, only=[v.name for v in inner])
-    spoilt = not_finite(found)
-    name = next((o for n in model.nodes for o in n.outputs if o in spoilt), None)
-    return "" if name is None else _told(name)
+    spoilt = set(not_finite(found))
+    first = next((n for n in model.nodes if not spoilt.isdisjoint(n.outputs)), None)
+    return "" if first is None else _told(first.name, is_layers=bool(first.source))
 
 
-def _told(name: str) -> str:
+def _told(name: str, *, is_layers: bool) -> str:
     """`fc10/grad/Gemm`: a gradient of the layer `fc10`."""
     layer, _, part = name.partition("/")
-    if part.startswith("step"):
+    if part.startswith("step") and not is_layers:
         return f"the first values that are not finite are the new ones of `{layer}`"
     what = "gradients" if part.startswith("grad") or "/grad" in part else "values"
-    of = "the loss" if layer == "mean_loss" or layer.startswith("loss") else f"`{layer}`"
+    is_loss = not is_layers and layer.startswith(("mean_loss", "loss"))
+    of = "the loss" if is_loss else f"`{layer}`"
     return f"the first {what} that are not finite are those of {of}"

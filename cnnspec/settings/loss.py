@@ -10,8 +10,11 @@ from typing import ClassVar, Literal
 from cnnspec.settings.base import HeadName, Targets, Word, table
 from cnnspec.vocab.param import choice, flag, number, of
 
-Reading = Literal["logits", "probabilities", "log-probabilities", "scores", "values"]
+Reading = Literal["logits", "probabilities", "log-probabilities", "scores", "distances", "values"]
 """What a loss takes the network's numbers for: `scores` and `values` are used as they are."""
+
+DISTANCES = "rbf"
+"""A last layer whose smallest number wins."""
 
 
 class Loss(Word):
@@ -53,6 +56,8 @@ class Loss(Word):
 
     def reads(self, last: str) -> Reading:
         """What the numbers of a network are whose last layer is of this kind."""
+        if last == DISTANCES and self.plain != "values":
+            return "distances"
         return self.ends.get(last, self.plain)
 
 
@@ -87,7 +92,8 @@ class CrossEntropy(Likelihood):
     """The surprise at the right class: -log p[y], with p = softmax(z).
 
     A last `softmax` or `logsoftmax` counts as this softmax: it is computed once and with the
-    logarithm, which is exact also for small p. With smoothing s over n classes the target is
+    logarithm, which is exact also for small p. Of `rbf`'s distances z the smallest wins: there p =
+    softmax(-z). With smoothing s over n classes the target is
     1 - s + s/n for the right class and s/n for each other. (Szegedy et al., 2016)
     """
 

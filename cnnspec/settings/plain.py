@@ -72,7 +72,7 @@ class Ema(Plain):
 
 
 class EarlyStopping(Plain):
-    """Training ends when validation has not become better for some epochs.
+    """Training ends after epochs in which validation has not become better.
 
     Whether or not it is set, the best weights so far are kept.
     """
@@ -81,7 +81,7 @@ class EarlyStopping(Plain):
     positional = ("patience",)
     elsewhere: ClassVar = {"monitor": "watch", "min_delta": "least"}
 
-    patience: int = whole("how many epochs without becoming better are waited", default=5)
+    patience: int = whole("after how many epochs in a row without becoming better", default=5)
     watch: str = choice("what shall become better", *WATCHED, default="loss")
     least: float = number("what counts as better: by more than this", least=0, default=0)
 

@@ -111,8 +111,11 @@ def with_words(recipe: Recipe, words: "Sequence[Word]") -> Recipe:
 
     kinds = {type(word) for word in words if not isinstance(word, Freeze)}
     kept = [line for line in recipe.lines if type(line.words[0]) not in kinds]
-    nowhere = Span(Source("<options>", ""), 0, 0)
-    added = [Line(w.kind, (w,), (Place(nowhere, {}),), nowhere) for w in words]
+    added: list[Line] = []
+    for word in words:
+        text = word.text()
+        span = Span(Source(f"--{word.kind}", text), 0, len(text))
+        added.append(Line(word.kind, (word,), (Place(span, {}),), span))
     return _assemble([*kept, *added])
 
 

@@ -120,13 +120,17 @@ class Polynomial(Schedule):
 
 
 class Plateau(Schedule):
-    """The rate is multiplied by `factor` when validation has not become better for some epochs."""
+    """The rate is multiplied by `factor` after epochs in which validation has not become better.
+
+    With `patience=2` the second such epoch in a row is the last at the old rate, as it would be the
+    last of all with `early_stopping 2`.
+    """
 
     kind = "plateau"
     elsewhere: ClassVar = {"monitor": "watch", "threshold": "better"}
 
     factor: float = number("what the rate is multiplied by", above=0, below=1, default=0.1)
-    patience: int = whole("how many epochs without becoming better are waited", default=5)
+    patience: int = whole("after how many epochs in a row without becoming better", default=5)
     watch: str = choice("what shall become better", *WATCHED, default="loss")
     better: float = number(
         "what counts as better: a change by more than this share", least=0, below=1, default=1e-4

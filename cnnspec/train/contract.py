@@ -22,10 +22,12 @@ def exported(graph: Graph, recipe: Recipe, weights: WeightSource) -> Model:
 
 def contract(step: Step, recipe: Recipe) -> Mapping[str, object]:
     """As JSON: names of inputs and outputs, and the recipe's schedule."""
+    weighed = {head: value.name for head, value in step.class_weights.items()}
     gathered = {"batches": recipe.accumulate, "share": SHARE, "apply": APPLY}
     return {
-        "inputs": list(step.inputs),
+        "inputs": list(step.inputs.values()),
         "targets": {head: value.name for head, value in step.targets.items()},
+        **({"class_weights": weighed} if weighed else {}),
         "rate": RATE,
         "clock": CLOCK,
         **({"accumulate": gathered} if recipe.accumulate > 1 else {}),

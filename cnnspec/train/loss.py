@@ -52,6 +52,10 @@ def loss_of(g: Builder, loss: Loss, case: Case) -> Value:
     """The loss of a batch, one number; its name is the loss's own."""
     if case.ignores:
         case = replace(case, counted=_counted(g, case))
+    if case.reading == "distances":
+        # The nearest wins, as the largest of other numbers does.
+        near = g.op("Neg", case.z, part="nearness")
+        case = replace(case, z=near, reading=loss.plain)
     value = RULES[type(loss)](g, loss, case)
     return g.op("Mul", value, g.scalar("weight", loss.weight)) if loss.weight != 1 else value
 
@@ -116,8 +120,7 @@ def _binary(g: Builder, o: BinaryCrossEntropy, case: Case) -> Value:
         part="parts",
     )
     if case.weights is not None:
-        weights = g.by_channel(case.weights, len(z.shape) - 1)
-        parts = g.op("Mul", parts, weights, part="parts_weighed")
+        parts = g.op("Mul", parts, _by_answer(g, case, case.weights), part="parts_weighed")
     return _mean_of(g, parts, case.counted)
 
 
@@ -138,6 +141,18 @@ def _huber(g: Builder, o: Huber, case: Case) -> Value:
     half = g.op("Mul", near, g.scalar("half", 0.5), part="half_near")
     far = g.op("Sub", size, half, part="far")
     return _mean_of(g, g.op("Mul", near, far, part="parts"), case.counted)
+
+
+def _by_answer(g: Builder, case: Case, weights: Value) -> Value:
+    """What each number counts by its class; of one number alone, by whether yes or no is right."""
+    z = case.z
+    if z.shape[1] != 1:
+        return g.by_channel(weights, len(z.shape) - 1)
+    no, yes = (
+        g.op("Gather", weights, g.whole(f"class{k}", k), dims=(), part=f"weight{k}") for k in (0, 1)
+    )
+    more = g.op("Mul", one_hot(g, case), g.op("Sub", yes, no, part="more"), part="more_of_yes")
+    return g.op("Add", no, more, part="weight_of_answer")
 
 
 def _hinge(g: Builder, o: Hinge, case: Case) -> Value:

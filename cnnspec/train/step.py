@@ -4,14 +4,14 @@ Forward, loss, gradients and optimizer; what is kept from step to step (weights,
 statistics, what the optimizer remembers) enters as inputs and leaves as outputs.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from cnnspec.emit.lower import WeightSource, lower_into
 from cnnspec.grad.reverse import gradients
 from cnnspec.model.graph import Graph, Node
-from cnnspec.onnxir.builder import CLOCK, Builder
+from cnnspec.onnxir.builder import CLOCK, OWN, Builder
 from cnnspec.onnxir.graph import BATCH, DType, Model, Tensor, Value
-from cnnspec.settings.loss import Loss, Reading
+from cnnspec.settings.loss import DISTANCES, Loss, Reading
 from cnnspec.settings.plain import ClipNorm, ClipValue
 from cnnspec.settings.recipe import Recipe
 from cnnspec.text.record import record
@@ -40,7 +40,8 @@ STEPS = "steps"
 """What is kept then: how often the weights have followed."""
 
 CLASS_WEIGHTS = "class_weights"
-"""The input with how much each class counts, where the data says it."""
+"""The input with how much each class counts, where the data says it; of a head that a loss names,
+`class_weights.head`."""
 
 NEXT = "/next"
 """The end of the name under which a kept value leaves the step."""
@@ -69,10 +70,12 @@ class Step:
     """The graph of a step and what it is to be given."""
 
     model: Model
-    inputs: tuple[str, ...]
-    """The network's own inputs."""
+    inputs: Mapping[str, str]
+    """The network's own inputs, as it calls them, and what they are called here."""
     targets: Mapping[str, Value]
     """For each head that a loss is taken of, the input with what is right."""
+    class_weights: Mapping[str, Value]
+    """For each head whose classes count as the data says, the input with how much."""
     kept: tuple[Kept, ...]
     trained: tuple[str, ...]
     """The weights that follow gradients."""
@@ -84,10 +87,6 @@ class Step:
 
 class NothingToTrain(ValueError):
     """A network without a weight that could follow a gradient."""
-
-
-class NameTaken(ValueError):
-    """A network with a layer that is called as an input or output of the step is."""
 
 
 def build_step(
@@ -114,6 +113,16 @@ def frozen_by(recipe: Recipe) -> Callable[[Node], bool]:
     return lambda node: node.frozen or any(f.covers(node.path) for f in recipe.freeze)
 
 
+def _own_names(graph: Graph, recipe: Recipe) -> Iterator[str]:
+    """What inputs and outputs are called that are no layer's. A layer of such a name makes way."""
+    yield from (RATE, CLOCK, TARGET, LOSS, CORRECT, CLASS_WEIGHTS, SHARE, APPLY, STEPS)
+    yield from (f"{TARGET}.{loss.on}" for loss in recipe.losses if loss.on is not None)
+    yield from (f"{CLASS_WEIGHTS}.{loss.on}" for loss in recipe.losses if loss.on is not None)
+    yield from (OUT + head.name for head in graph.outputs)
+    for kept in (CLOCK, STEPS):
+        yield from (kept + NEXT, FIRST + kept)
+
+
 class _Making:
     def __init__(
         self,
@@ -130,21 +139,16 @@ class _Making:
         self.g = Builder(self.model)
         self.kept: list[Kept] = []
         self.targets: dict[str, Value] = {}
+        self.class_weights: dict[str, Value] = {}
         self.averaged: dict[str, str] = {}
         self.applies: Value | None = None
-        own = {RATE, CLOCK, TARGET, LOSS, CORRECT, CLASS_WEIGHTS}
-        if recipe.accumulate > 1:
-            own |= {SHARE, APPLY, STEPS}
-        if taken := next((n.path for n in graph.nodes if n.path in own), None):
-            raise NameTaken(
-                f"a layer is called `{taken}`, which the step of training calls its own"
-            )
+        self.g.reserved = frozenset(_own_names(graph, recipe))
 
     def evaluation(self) -> Step:
         ends = [self._end(loss) for loss in self.recipe.losses]
         wanted = [n.index for n in ends] + [o.node for o in self.graph.outputs]
         values = lower_into(self.g, self.graph, wanted, self.weights)
-        self.inputs = tuple(v.name for v in self.model.inputs)
+        self.inputs = self._entered()
         self._all_enter()
         self._loss(values, ends)
         outputs = [LOSS, *self._right(values, ends)]
@@ -156,14 +160,14 @@ class _Making:
         model = self.model.living()
         model.verify()
         outputs += [OUT + head.name for head in self.graph.outputs]
-        return Step(model, self.inputs, self.targets, tuple(self.kept), (), {}, tuple(outputs))
+        return self._done(model, (), outputs)
 
     def step(self, has_start: bool) -> Step:
         ends = [self._end(loss) for loss in self.recipe.losses]
         values = lower_into(
             self.g, self.graph, [n.index for n in ends], self.weights, self.is_frozen
         )
-        self.inputs = tuple(v.name for v in self.model.inputs if v.name != CLOCK)
+        self.inputs = self._entered()
         starts = self._weights_enter()
         loss = self._loss(values, ends)
         outputs = [LOSS, *self._right(values, ends)]
@@ -183,17 +187,26 @@ class _Making:
             self._start(starts)
         model = self.model.living()
         model.verify()
+        return self._done(model, tuple(grads), outputs)
+
+    def _done(self, model: Model, trained: tuple[str, ...], outputs: Sequence[str]) -> Step:
         return Step(
             model,
             self.inputs,
             self.targets,
+            self.class_weights,
             tuple(self.kept),
-            tuple(grads),
+            trained,
             self.averaged,
             tuple(outputs),
         )
 
     # ── what enters ────────────────────────────────────────────────────────────────────────────
+
+    def _entered(self) -> Mapping[str, str]:
+        """The inputs so far: the network's own."""
+        names = [v.name for v in self.model.inputs if v.name != CLOCK]
+        return {name.removesuffix(OWN): name for name in names}
 
     def _end(self, loss: Loss) -> Node:
         """The layer whose values a loss takes: the head's last, or the one before where the loss
@@ -264,7 +277,7 @@ class _Making:
         parts: list[Value] = []
         for k, (loss, end) in enumerate(zip(self.recipe.losses, ends, strict=True)):
             z = values[end.index]
-            weights = self._class_weights(z) if loss.weighs_classes else None
+            weights = self._class_weights(loss, z)
             target = self._target(loss, z)
             ignores = len(target.shape) > 1 and target.dtype == "int64"
             case = Case(z, self._reading(loss, end), target, weights, ignores)
@@ -279,14 +292,11 @@ class _Making:
         head = loss.on or self.graph.main.name
         if head not in self.targets:
             name = TARGET if loss.on is None else f"{TARGET}.{head}"
-            given = self.recipe.data.targets_given() if self.recipe.data is not None else None
-            is_class = given in (None, "classes", "masks") and bool(
-                {"classes", "masks"} & set(loss.compares)
-            )
+            is_class = self._are_classes and bool({"classes", "masks"} & set(loss.compares))
             mixes = any(word.is_of_batches for word in self.recipe.augment)
             if loss.is_of_input:
                 # Without the noise that the network may be given: told apart.
-                own = next(v for v in self.model.inputs if v.name == self.inputs[0])
+                own = self.model.inputs[0]
                 value = Value(name, own.shape)
             elif is_class and not mixes:
                 value = Value(name, (z.shape[0], *z.shape[2:]), "int64")
@@ -296,20 +306,29 @@ class _Making:
             self.targets[head] = value
         return self.targets[head]
 
-    def _class_weights(self, z: Value) -> Value | None:
+    @property
+    def _are_classes(self) -> bool:
+        """Does the data give classes, or may it?"""
+        data = self.recipe.data
+        return data is None or data.targets_given() in (None, "classes", "masks")
+
+    def _class_weights(self, loss: Loss, z: Value) -> Value | None:
         """A number for each class: written in the spec, or counted from the data and told."""
         word = self.recipe.class_weights
-        if word is None:
+        if word is None or not loss.weighs_classes or loss.is_of_input or not self._are_classes:
             return None
-        if isinstance(word.weights, str):
+        if not isinstance(word.weights, str):
+            with self.g.layer("class", ""):
+                return self.g.floats("weights", word.weights)
+        head = loss.on or self.graph.main.name
+        if head not in self.class_weights:
             n = z.shape[1]
             assert isinstance(n, int), "the number of classes is known"
-            value = Value(CLASS_WEIGHTS, (n,))
-            if all(v.name != CLASS_WEIGHTS for v in self.model.inputs):
-                self.model.inputs.append(value)
-            return value
-        with self.g.layer("class", ""):
-            return self.g.floats("weights", word.weights)
+            name = CLASS_WEIGHTS if loss.on is None else f"{CLASS_WEIGHTS}.{loss.on}"
+            # One number that says yes or no tells two classes apart.
+            self.class_weights[head] = Value(name, (max(n, 2),))
+            self.model.inputs.append(self.class_weights[head])
+        return self.class_weights[head]
 
     def _right(self, values: Mapping[int, Value], ends: Sequence[Node]) -> list[str]:
         """How many examples (or pixels) the main head gets right, where it tells classes apart."""
@@ -325,8 +344,9 @@ class _Making:
         with self.g.layer(CORRECT, ""):
             if z.shape[1] == 1:
                 return []
+            op = "ArgMin" if ends[0].layer.kind == DISTANCES else "ArgMax"
             best = self.g.op(
-                "ArgMax", z, dims=target.shape, dtype="int64", part="best", axis=1, keepdims=0
+                op, z, dims=target.shape, dtype="int64", part="best", axis=1, keepdims=0
             )
             hits = self.g.op("Equal", best, target, dtype="bool", part="hits")
             ones = self.g.op("Cast", hits, dtype="float", part="ones", to=1)

@@ -11,8 +11,9 @@ from PIL import Image
 from calls import Result, cnnspec
 from cnnspec import load, loads
 from cnnspec.emit.compile import source_of
-from cnnspec.run.judging import LossOf, balanced
+from cnnspec.run.judging import LossOf
 from cnnspec.run.model import CompiledModel
+from cnnspec.run.rarity import balanced
 from cnnspec.run.session import open_session
 from cnnspec.run.sets import open_set
 from cnnspec.run.stream import batches
@@ -127,7 +128,7 @@ def test_the_loss_is_that_of_training(last: str, lines: str) -> None:
     kinds = [network.layers[-1].layer.kind]
     loss = LossOf(recipe, ["output"], kinds)
     assert loss.can_be_had(splits.train)
-    loss.weigh(balanced(splits.train, 10))
+    loss.weigh("output", balanced(splits.train, 10))
     given = next(batches(splits.train, 100))
     weights = {
         f"{n.owner}.{key}": source(f"{n.owner}.{key}", w)
@@ -246,7 +247,7 @@ def test_many_classes_are_folded_to_the_worst() -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("none.onnx",), "none.onnx: no such file or directory"),
+        (("none.onnx",), "none.onnx: there is no such file"),
         (("empty",), "empty: it is no folder of a run: it has no spec.cnn"),
         (
             ("mlp",),

@@ -3,6 +3,7 @@
 import csv
 import json
 from io import StringIO
+from pathlib import Path
 
 import pytest
 
@@ -148,3 +149,13 @@ def test_expand_tells_warnings_apart() -> None:
         "network N {\n  input 8 as input\n  fc 2 as fc2\n}\n",
     )
     assert found.err.startswith("warning[unused-name]: ")
+
+
+def test_a_folder_does_not_hide_a_spec_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lenet5").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert cnnspec("report", "lenet5").out.startswith(" LeNet5 · ")
+    # That folder is meant where it can be nothing else.
+    assert "it is no folder of a run" in cnnspec("report", "./lenet5").err

@@ -34,7 +34,10 @@ def loaded_by(*args: str) -> set[str]:
     return set(json.loads(found.stderr.splitlines()[-1]))
 
 
-HEAVY = {"lark", "numpy", "onnx", "onnxruntime", "pydantic", "rich", "importlib.metadata"}
+HEAVY = {
+    *("lark", "numpy", "onnx", "onnxruntime", "pydantic", "rich", "jinja2", "markupsafe"),
+    "importlib.metadata",
+}
 
 
 @pytest.mark.parametrize("args", [("--help",), ("--version",)])
@@ -79,6 +82,9 @@ def test_help_ends_with_an_example_that_works(
 ) -> None:
     (tmp_path / "lenet5.cnn").write_text(zoo.read(zoo.resolve("lenet5")).text, encoding="utf-8")
     np.save(tmp_path / "digits.npy", np.zeros((2, 1, 28, 28), np.float32))
+    for run in ("LeNet5-1", "LeNet5-2"):
+        (tmp_path / "runs" / run).mkdir(parents=True)
+        (tmp_path / "runs" / run / "metrics.jsonl").write_text('{"epoch": 1, "train": {}}\n')
     monkeypatch.chdir(tmp_path)
     help_text = cnnspec(*([name] if name else []), "--help").out
     example = help_text.split("Example:\n")[1].split("\n\n")[0]

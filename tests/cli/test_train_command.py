@@ -114,11 +114,45 @@ def test_what_is_wrong_is_said_in_a_line(args: tuple[str, ...], status: int, sai
     assert not Path("run").exists()
 
 
+def test_it_says_what_auto_chose() -> None:
+    done = cnnspec("train", "net.cnn", "--out", "run", "--device", "auto")
+    chosen = json.loads(Path("run/run.json").read_text())["device"]
+    assert done.err == f"computed on {'the CPU' if chosen == 'cpu' else 'the GPU, with CUDA'}\n"
+
+
+def test_options_that_do_not_fit_are_diagnostics() -> None:
+    done = train("net.cnn", "--out", "run", "--freeze", "cnv4_3x3")
+    assert done.status == 1
+    assert done.err == (
+        "error[unfit-setting]: no layer is called `cnv4_3x3`: nothing is frozen by that\n"
+        '  --> --freeze:1:1\n  |\n1 | freeze "cnv4_3x3"\n  | ^^^^^^^^^^^^^^^^^\n'
+        "  = hint: did you mean `conv4_3x3`?\n\n1 error\n"
+    )
+    assert not Path("run").exists()
+    assert train("net.cnn", "--data", "digits", "--out", "run").err.startswith(
+        "error[unfit-setting]: the pictures of `digits` have 28x28 pixels, the input takes 8x8\n"
+        "  --> --data:1:"
+    )
+
+
+def test_what_a_spec_is_not_trained_on_is_not_complained_of() -> None:
+    Path("other.cnn").write_text(SPEC.replace('npz "tiny.npz"', "digits"))
+    done = train("other.cnn", "--data", 'npz "tiny.npz"', "--out", "run", "--epochs", "1")
+    assert (done.status, done.err) == (0, "")
+
+
+def test_a_batch_that_is_never_full_is_told() -> None:
+    Path("large.cnn").write_text(SPEC.replace("batch 16", "batch 500"))
+    done = train("large.cnn", "--out", "run")
+    said = "a batch of 500 is more than the 160 examples that `npz` trains on\n"
+    assert (done.status, done.err) == (0, said)
+
+
 def test_a_run_is_not_written_over() -> None:
     train("net.cnn", "--out", "run")
     done = train("net.cnn", "--out", "run")
     assert (done.status, done.out) == (1, "")
-    assert done.err == "Error: run: there is a run already; `--resume run` goes on with it\n"
+    assert done.err == "error: run: there is a run already; `--resume run` goes on with it\n"
     other = train("net.cnn", "--resume", "run", "--set", "width=5")
     assert other.status == 1
     assert "there it says `conv 4 3x3 as conv4_3x3`, here it says `conv 5 3x3" in other.err
@@ -194,8 +228,10 @@ def test_on_a_terminal_a_bar_moves_and_ctrl_c_is_polite_once() -> None:
     assert "\r\x1b[2Kepoch " in seen
     assert "finishing the step; once more stops at once" in seen
     assert "`cnnspec train --resume run` goes on" in seen
-    for shown in seen.split("\r\x1b[2K"):
-        assert len(shown.partition("\r\n")[0]) <= 100
+    bars = [s for s in seen.split("\r\x1b[2K") if " left" in s]
+    assert bars
+    # The lines of finished epochs are as long as they are.
+    assert max(len(bar.partition("\r\n")[0]) for bar in bars) <= 100
     before = Path("run/checkpoint.safetensors").read_bytes()
     assert before
     done = train("--resume", "run", "--epochs", "1")
@@ -229,3 +265,31 @@ def test_colours_and_pipes(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = cnnspec("train", "net.cnn", "--out", "plain", "--device", "cpu").err.splitlines()
     assert plain[0].startswith("epoch 1/2 · 1/10 · loss ")
     assert plain[-1].startswith("epoch 2/2 · 10/10 · loss ")
+
+
+def test_what_is_left_out_stays_out() -> None:
+    """--skip-bad holds for the run: when it goes on, and when it is measured."""
+    from PIL import Image
+
+    draw = np.random.default_rng(0)
+    for name in ("ant", "bee"):
+        Path("pics", name).mkdir(parents=True)
+        for k in range(20):
+            pixels = draw.integers(0, 255, (8, 8), np.uint8)
+            Image.fromarray(pixels).save(f"pics/{name}/{k:02}.png")
+    for name in ("ant/07", "bee/01"):
+        Path(f"pics/{name}.png").write_bytes(b"no picture")
+    text = SPEC.replace('npz "tiny.npz"', 'folder "pics"').replace("fc 3", "fc 2")
+    Path("pics.cnn").write_text(text)
+    done = train("pics.cnn", "--out", "run")
+    assert done.status == 1
+    assert "2 of 40 examples cannot be used: pics/ant/07.png: " in done.err
+    assert not Path("run").exists()
+    done = train("pics.cnn", "--out", "run", "--skip-bad")
+    assert done.status == 0
+    assert "2 of 40 examples are left out: pics/ant/07.png: " in done.err
+    done = train("--resume", "run", "--epochs", "3")
+    assert (done.status, json.loads(Path("run/run.json").read_text())["skip_bad"]) == (0, True)
+    assert cnnspec("eval", "run").status == 0
+    assert cnnspec("eval", "run/model.onnx").status == 1
+    assert cnnspec("eval", "run/model.onnx", "--skip-bad").status == 0

@@ -161,6 +161,18 @@ def test_a_root_behind_a_rectifier() -> None:
     assert np.all(dx[net.feeds["x"] < 0] == 0)
 
 
+@pytest.mark.parametrize("p", [0.75, 0.5, 0.1])
+def test_a_power_below_1_behind_a_rectifier(p: float) -> None:
+    """It is as steep at 0 as a root."""
+    net = Net()
+    x = net.input("x", apart((3, 4)))
+    with net.g.layer("power", ""):
+        power = net.g.scalar("p", p)
+    dx = net.check(net.op("Pow", net.op("Relu", x, name="relu"), power, name="y"))["x"]
+    assert dx is not None
+    assert np.all(dx[net.feeds["x"] < 0] == 0)
+
+
 def test_a_whole_number_stops_the_walk() -> None:
     net = Net()
     x = net.input("x", apart((2, 3)))

@@ -2,8 +2,11 @@
 
 import random
 
+from cnnspec.layers import KINDS
+from cnnspec.model.backward import BESIDE, BY_OUTPUT, IN_PLACE, ONLY_BY_OUTPUT, PASSING, SHARING
 from cnnspec.model.graph import Graph
-from cnnspec.model.memory import inference, training
+from cnnspec.model.memory import Training, inference, training
+from cnnspec.model.passes import passes
 from cnnspec.model.tally import tally, value_bytes
 from nets import build, build_file
 
@@ -86,12 +89,16 @@ def piece() -> str:
 def test_training_adds_up_what_it_says() -> None:
     graph = build_file("tests/model/lenet5.cnn")
     found = training(graph, 16)
-    weights, sizes = tally(graph), value_bytes(graph)
-    assert found.gradients == 4 * weights.trained
-    assert found.state == 2 * found.gradients
-    assert found.values == 16 * sum(sizes)
+    weights = tally(graph)
+    assert found.weights == 2 * weights.bytes
+    assert found.state == 2 * 2 * 4 * weights.trained
     assert found.total == (
-        found.weights + found.gradients + found.state + found.values + found.value_gradients
+        found.weights
+        + found.gradients
+        + found.state
+        + found.values
+        + found.value_gradients
+        + found.spare
     )
 
 
@@ -99,23 +106,80 @@ def test_the_optimizer_of_the_recipe_keeps_its_copies() -> None:
     def state(optimizer: str) -> float:
         recipe = f"train {{ data digits\n loss mse\n optimizer {optimizer} }}"
         found = training(build(f"network N {{ input 4\n fc 2 }}\n{recipe}"))
-        return found.state / found.gradients
+        return found.state / found.weights
 
     assert [state(o) for o in ("sgd", "momentum", "adadelta", "adamw")] == [0, 1, 2, 2]
     assert [state(o) for o in ("rmsprop", "rmsprop momentum=0.9")] == [1, 2]
 
 
-def test_gradients_of_values_by_hand() -> None:
+def test_a_step_by_hand() -> None:
     graph = build("network N { input 1x4x4\n conv 2 3x3 pad=1 -> relu\n flatten\n fc 5 }")
-    # The largest pair is that of relu and conv: 2·4·2·4·4; the input needs no gradient.
-    assert training(graph).value_gradients == 2 * 4 * 2 * 4 * 4
+    found = training(graph, 1)
+    # The worst moment is fc's: its gradient and that gradient times the rate, 5·(32 + 1) each.
+    assert found.gradients == 2 * 4 * 5 * 33
+    # The input, which conv needs again, what relu made, in the place of what conv made, and the
+    # output, of which the step tells how often it is right.
+    assert found.values == 4 * (16 + 32 + 5)
+    # What arrived at fc, and what it makes for relu.
+    assert found.value_gradients == 4 * (5 + 32)
+    # For conv's kernels all windows of 9 are copied out, the largest block of all.
+    assert found.spare == 4 * 9 * 16
+
+
+def test_a_large_batch_is_worst_elsewhere() -> None:
+    graph = build("network N { input 1x4x4\n conv 2 3x3 pad=1 -> relu\n flatten\n fc 5 }")
+    found = training(graph, 1000)
+    # In conv: of the forward pass only the input and the output are left.
+    assert found.values == 1000 * 4 * (16 + 5)
+    # Its own gradient, all windows, and these in thirds before they are put together.
+    assert found.value_gradients == 1000 * 4 * (32 + 9 * 16 + 3 * 16)
+    assert found.gradients == 2 * 4 * (2 * 9 + 2)
+
+
+def test_a_value_is_kept_as_long_as_a_gradient_needs_it() -> None:
+    def kept(body: str) -> int:
+        graph = build(f"network N {{ input 8x8x8\n conv 8 1x1\n {body}\n conv 8 1x1 }}")
+        return max(m.values for m in passes(graph, value_bytes(graph)).moments) // (4 * 8**3)
+
+    # The input, what the second conv takes, and what it made.
+    assert kept("relu") == kept("tanh") == kept("affine mul=2") == 3
+    # What the first made as well: silu asks its input, and keeps a sigmoid besides.
+    assert kept("leaky") == 4
+    assert kept("silu") == 5
+    assert kept("add { | in | in }") == 3
+    assert kept("mul { | relu | sigmoid }") == 5
+
+
+def test_settings_that_keep_more_than_an_optimizer_does() -> None:
+    def found(setting: str) -> tuple[Training, int]:
+        network = "network N { input 8\n fc 40\n fc 40\n fc 40 }"
+        recipe = f"train {{ loss mse\n optimizer sgd lr=0.1\n {setting} }}"
+        graph = build(f"{network}\n{recipe}")
+        return training(graph), 4 * tally(graph).trained
+
+    plain, trained = found("epochs 1")
+    assert plain.gradients < trained
+    # The length of all gradients is known once all are there.
+    assert found("clip norm 1")[0].gradients == trained
+    assert found("clip value 1")[0].gradients == plain.gradients
+    assert found("accumulate 4")[0].gradients == plain.gradients + 2 * trained
+    assert found("ema 0.99")[0].weights == plain.weights + 2 * trained
 
 
 def test_what_depends_on_nothing_trained_needs_no_gradient() -> None:
     frozen = build("network N { input 1x4x4\n conv 8 3x3 frozen=yes\n relu\n flatten\n fc 5 }")
-    found = training(frozen)
-    assert found.gradients == 4 * (8 * 2 * 2 + 1) * 5
+    found, weights = training(frozen), tally(frozen)
+    assert found.weights == 4 * (weights.frozen + 2 * weights.trained)
+    assert found.gradients == 2 * 4 * (8 * 2 * 2 + 1) * 5
     assert found.value_gradients == 4 * 5
+
+
+def test_the_tables_of_gradients_name_layers() -> None:
+    named = {*PASSING, *BY_OUTPUT, *ONLY_BY_OUTPUT, *BESIDE, *IN_PLACE, *SHARING}
+    assert named <= KINDS.keys()
+    assert ONLY_BY_OUTPUT <= BY_OUTPUT
+    assert SHARING <= PASSING
+    assert not PASSING & BY_OUTPUT
 
 
 def test_resnet50_is_of_the_published_size() -> None:

@@ -97,6 +97,6 @@ def test_heads_are_outputs() -> None:
 
 def test_training_memory_follows_the_recipe() -> None:
     plain = facts(build_file(LENET)).totals.training
-    assert (plain.optimizer, plain.state) == ("adam", 2 * plain.gradients)
+    assert (plain.optimizer, plain.state) == ("adam", 2 * plain.weights)
     text = "network N { input 4\n fc 2 }\ntrain { data digits\n loss mse\n optimizer sgd }"
     assert facts(build(text)).totals.training.state == 0

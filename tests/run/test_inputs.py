@@ -2,10 +2,12 @@
 
 import io
 import struct
+import threading
 import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 from PIL import Image
 
 from cnnspec.run.inputs import Item, batches, items, listed, stacked
+from cnnspec.run.pictures import read_image
 from cnnspec.run.wanted import PREPROCESSING, Wanted, wanted
 
 F32, U8 = np.dtype(np.float32), np.dtype(np.uint8)
@@ -239,6 +242,37 @@ def test_no_warning_escapes() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert values("a.jpg", GREY).max() == 0
+
+
+def test_pictures_are_read_at_once_without_a_trace_and_without_a_warning() -> None:
+    Image.new("RGB", (4, 4)).save("a.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff")
+    data = Path("a.jpg").read_bytes()
+    first_began, second_began, first_ended = (threading.Event() for _ in range(3))
+
+    class Slow(io.BytesIO):
+        """Read while another is: each begins before the first ends, and the second ends last."""
+
+        def __init__(self, began: threading.Event, awaited: threading.Event) -> None:
+            super().__init__(data)
+            self.began, self.awaited = began, awaited
+
+        def read(self, size: int | None = -1) -> bytes:
+            self.began.set()
+            assert self.awaited.wait(10)
+            return super().read(size)
+
+    with warnings.catch_warnings(), ThreadPoolExecutor(2) as pool:
+        warnings.simplefilter("error")
+        before = warnings.filters
+        first = pool.submit(read_image, Slow(first_began, second_began), GREY)
+        assert first_began.wait(10)
+        second = pool.submit(read_image, Slow(second_began, first_ended), GREY)
+        assert first.result().values.max() == 0
+        first_ended.set()
+        assert second.result().values.max() == 0
+        assert warnings.filters is before
+        with pytest.raises(UserWarning, match="of somebody else"):
+            warnings.warn("of somebody else", stacklevel=1)
 
 
 # ── arrays ──────────────────────────────────────────────────────────────────────────────────────

@@ -467,7 +467,7 @@ def test_it_ends_early_and_keeps_the_best() -> None:
 
 def test_a_plateau_lowers_the_rate_also_behind_a_stop() -> None:
     train = TRAIN.replace("adam lr=1e-2", "sgd lr=1e-9")
-    text = spec("epochs 6", "schedule plateau patience=1 factor=0.5", train=train, network=PLAIN)
+    text = spec("epochs 6", "schedule plateau patience=2 factor=0.5", train=train, network=PLAIN)
     trained(text, "whole")
     assert [line["lr"] for line in metrics("whole")] == [1e-9] * 3 + [5e-10] * 2 + [2.5e-10]
     training = begun(text)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from calls import cnnspec
 from cnnspec.api import loads
 from cnnspec.run.sets import BadData, Splits, download, idx, open_set, originals
 from cnnspec.run.sets.download import Remote, fetch
@@ -145,8 +146,8 @@ def test_pictures_come_to_the_size_of_the_input() -> None:
 
 def test_a_network_with_too_few_outputs_is_told() -> None:
     with pytest.raises(BadData, match="is of class 9; the network tells 9 classes apart, 0 to 8"):
-        open_set(sets.Mnist10k(), DIGIT, output=(9,))
-    assert open_set(sets.Mnist10k(classes=(0, 1)), DIGIT, output=(1,))
+        open_set(sets.Mnist10k(), DIGIT, outputs=[(9,)])
+    assert open_set(sets.Mnist10k(classes=(0, 1)), DIGIT, outputs=[(1,)])
 
 
 def test_inputs_are_those_of_the_spec() -> None:
@@ -380,7 +381,9 @@ def test_a_transfer_that_always_breaks_off_keeps_what_it_has(server, tmp_path: P
 
 
 def test_what_is_not_there_is_said_in_a_line(server, tmp_path: Path) -> None:
-    with pytest.raises(BadData, match=r"train-images-idx3-ubyte.gz cannot be fetched \(HTTP 404\)"):
+    rest = r"train-labels-idx1-ubyte.gz, t10k-images.* and t10k-labels.* from there"
+    said = rf"train-images-idx3-ubyte.gz cannot be fetched \(HTTP 404\); put it, and {rest}, into"
+    with pytest.raises(BadData, match=said):
         open_set(sets.Mnist(), DIGIT)
     with pytest.raises(BadData, match=r"of `mnist` are not in .*: train-images.*belong there"):
         open_set(sets.Mnist(), DIGIT, may_fetch=False)
@@ -408,6 +411,30 @@ def test_mnist_is_fetched_and_kept(server, monkeypatch: pytest.MonkeyPatch) -> N
     assert sizes(open_set(sets.Mnist(), DIGIT)) == [36, 4, 10]
     assert sizes(open_set(sets.Mnist(), DIGIT, may_fetch=False)) == [36, 4, 10]
     assert len(server.asked) == 4
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_commands_tell_what_they_fetch(
+    server, is_terminal: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = {f"{name}.gz": gzip.compress(data) for name, data in idx_files().items()}
+    server.files.update(packed)
+    order = [f"{s}-idx{3 if 'images' in s else 1}-ubyte.gz" for s in idx.STEMS]
+    sums = tuple(hashlib.md5(packed[name]).hexdigest() for name in order)
+    monkeypatch.setitem(idx.MD5, "mnist", sums)
+    monkeypatch.chdir(tmp_path)
+    text = "network {\n  input 1x28x28\n  flatten -> fc 10\n}\ntrain {\n  data mnist\n}\n"
+    Path("net.cnn").write_text(text)
+    args = ("train", "net.cnn", "--epochs", "1", "--out", "run", "--device", "cpu")
+    done = cnnspec(*args, is_terminal=is_terminal)
+    assert done.status == 0, done.err
+    for name, data in packed.items():
+        if is_terminal:
+            size = f"{len(data) / 1e6:.1f} MB"
+            assert f"\r\x1b[2Kfetching {name} · 100% of {size}\n" in done.err
+        else:
+            assert f"fetching {name} ({len(data) / 1e6:.1f} MB)\n" in done.err
+    assert "fetching" not in cnnspec("eval", "run").err
 
 
 # ── folders of pictures ─────────────────────────────────────────────────────────────────────────
@@ -552,7 +579,7 @@ def masks(**given) -> sets.Masks:
 def test_masks_become_classes(tmp_path: Path) -> None:
     masked(tmp_path, (10, 200, 255))
     data = masks(values=(10, 200), ignore=255)
-    splits = open_set(data, SMALL, folder=tmp_path, output=(2, 8, 8))
+    splits = open_set(data, SMALL, folder=tmp_path, outputs=[(2, 8, 8)])
     assert splits.train.gives == "masks"
     assert splits.train.ignored == -1
     _, y = splits.train.fetch(np.arange(8))
@@ -565,7 +592,7 @@ def test_masks_become_classes(tmp_path: Path) -> None:
 
 def test_masks_of_other_greys_are_refused(tmp_path: Path) -> None:
     masked(tmp_path, (0, 1, 7))
-    part = open_set(masks(), SMALL, folder=tmp_path, output=(3, 8, 8)).train
+    part = open_set(masks(), SMALL, folder=tmp_path, outputs=[(3, 8, 8)]).train
     with pytest.raises(BadData, match="grey 7; the network tells 3 classes apart, 0 to 2"):
         part.fetch(np.arange(8))
     part = open_set(masks(values=(0, 1)), SMALL, folder=tmp_path).train
@@ -613,11 +640,11 @@ def test_pairs_may_differ_in_size_as_input_and_output_do(tmp_path: Path) -> None
         picture(tmp_path / "small" / f"{i}.png", (8, 8), seed=i)
         picture(tmp_path / "large" / f"{i}.png", (16, 16), seed=i)
     data = sets.Pairs(inputs="small", targets="large")
-    splits = open_set(data, SMALL, folder=tmp_path, output=(3, 16, 16))
+    splits = open_set(data, SMALL, folder=tmp_path, outputs=[(3, 16, 16)])
     x, y = splits.train.fetch(np.arange(8))
     assert (x["x"].shape, y.shape) == ((8, 3, 8, 8), (8, 3, 16, 16))
     with pytest.raises(BadData, match="has 16x16 pixels, the input takes 8x8"):
-        open_set(data, SMALL, folder=tmp_path, output=(3, 8, 8))
+        open_set(data, SMALL, folder=tmp_path, outputs=[(3, 8, 8)])
 
 
 # ── npz ─────────────────────────────────────────────────────────────────────────────────────────
@@ -631,8 +658,8 @@ X = np.random.default_rng(0).normal(size=(20, 1, 24)).astype(np.float32)
 Y = np.arange(20) % 2
 
 
-def opened(path: Path, wants=SERIES, output=None, **given) -> Splits:
-    return open_set(sets.Arrays(path="a.npz", **given), wants, folder=path, output=output)
+def opened(path: Path, wants=SERIES, outputs=(), **given) -> Splits:
+    return open_set(sets.Arrays(path="a.npz", **given), wants, folder=path, outputs=outputs)
 
 
 def test_arrays_and_their_parts(tmp_path: Path) -> None:

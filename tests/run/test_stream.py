@@ -1,5 +1,6 @@
 """Do batches come in an order that can be resumed, changed at random but always the same?"""
 
+import math
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cnnspec.run import stream
 from cnnspec.run.sets.draws import Draws, permutation
+from cnnspec.run.sets.moving import Movement, rotated
 from cnnspec.run.sets.part import BadData, Held, Part
 from cnnspec.run.stream import Batch, batches
 from cnnspec.run.wanted import Wanted
@@ -88,6 +91,52 @@ def test_an_epoch_is_resumed_where_it_was_left(pictures, threads: int) -> None:
     same(list(batches(part, 16, threads=threads, **how)), whole)
     same(list(batches(part, 16, threads=threads, start=7, **how)), whole[7:])
     assert list(batches(part, 16, threads=threads, start=10, **how)) == []
+
+
+WORDS = [
+    (Flip(), Crop(pad=2), Brightness(by=0.1), Contrast(by=0.3), Cutout(size=3)),
+    (Shift(by=2), Rotate(degrees=15.0), Noise(by=0.1)),
+    (Shift(by=2, fill="mirror"), Rotate(degrees=90.0, fill="edge", chance=0.5)),
+    (Zoom(by=0.8), Rotate(degrees=180.0, fill="mirror"), Mixup()),
+]
+
+
+@pytest.mark.parametrize("words", WORDS)
+@pytest.mark.parametrize("gives", ["classes", "masks"])
+def test_batches_are_the_same_however_many_are_made_at_a_time(
+    words: Sequence[Augmentation], gives: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = np.random.default_rng(1)
+    x = draw.integers(0, 256, (70, 3, 9, 14)).astype(np.uint8)
+    part = part_of(x, draw.integers(0, 5, (70, 9, 14)) if gives == "masks" else None, gives=gives)
+    how: Any = {"seed": 5, "epoch": 3, "shuffle": True, "augment": words, "classes": 10}
+    alone = list(batches(part, 8, threads=0, **how))
+    for most in (1, 3, 8):
+        monkeypatch.setattr(stream, "MOST_TOGETHER", most)
+        for first in (0, 2):
+            found = list(batches(part, 8, threads=2, start=first, **how))
+            same(found, alone[first:])
+            assert all(b.inputs["x"].flags.c_contiguous for b in found)
+
+
+def test_small_batches_are_made_together_and_large_ones_alone() -> None:
+    def fetched(*shape: int) -> list[int]:
+        asked: list[int] = []
+
+        class Counting(Held):
+            def inputs(self, indices):
+                asked.append(len(indices))
+                return super().inputs(indices)
+
+        whole = part_of(np.zeros((48, *shape), np.uint8))
+        held = Counting({"x": np.zeros((48, *shape), np.uint8)}, np.zeros(48, int))
+        part = Part(held, whole.indices, whole.wants, "classes", None, "", whole.range)
+        assert [len(b) for b in batches(part, 4)] == [4] * 12
+        return asked
+
+    assert fetched(1, 8, 8) == [4, 32, 12]
+    assert fetched(1, 128, 128) == [4] + [16] * 2 + [12]
+    assert fetched(3, 192, 192) == [4] * 12
 
 
 # ── threads ─────────────────────────────────────────────────────────────────────────────────────
@@ -185,6 +234,48 @@ def test_noise_of_the_data_spares_the_targets(pictures) -> None:
     assert float(np.std(batch.inputs["x"] - batch.clean["x"])) == pytest.approx(0.2, rel=0.03)
     other = next(batches(part, 150, epoch=1))
     assert not np.array_equal(other.inputs["x"], batch.inputs["x"])
+
+
+# ── what is moved ───────────────────────────────────────────────────────────────────────────────
+
+
+def sampled(x: np.ndarray, row: float, column: float, fill: str) -> float:
+    """By definition: the four neighbours of a place, each as near as the place is to it."""
+    height, width = x.shape
+    y = 0.0
+    for i in (math.floor(row), math.floor(row) + 1):
+        for j in (math.floor(column), math.floor(column) + 1):
+            share = (1 - abs(row - i)) * (1 - abs(column - j))
+            match fill:
+                case "zeros":
+                    value = x[i, j] if 0 <= i < height and 0 <= j < width else 0.0
+                case "edge":
+                    value = x[min(max(i, 0), height - 1), min(max(j, 0), width - 1)]
+                case _:
+                    value = x[mirrored(i, height), mirrored(j, width)]
+            y += share * value
+    return y
+
+
+def mirrored(i: int, n: int) -> int:
+    i %= 2 * n
+    return i if i < n else 2 * n - 1 - i
+
+
+@pytest.mark.parametrize("fill", ["zeros", "edge", "mirror"])
+@pytest.mark.parametrize("largest", [0.1, 0.6, 3.1])
+def test_turning_is_what_its_definition_says(fill: str, largest: float) -> None:
+    # Near and far, with a border that is wide and with one that is not.
+    draw = np.random.default_rng(2)
+    x = draw.uniform(0, 255, (6, 2, 11, 16)).astype(np.float32)
+    angles = draw.uniform(-largest, largest, 6).astype(np.float32)
+    y = rotated(x, angles, Movement(fill))
+    for k, angle in enumerate(angles.tolist()):
+        cos, sin = math.cos(angle), math.sin(angle)
+        for i, j in np.ndindex(11, 16):
+            row, column = (i - 5) * cos - (j - 7.5) * sin + 5, (i - 5) * sin + (j - 7.5) * cos + 7.5
+            for c in range(2):
+                assert y[k, c, i, j] == pytest.approx(sampled(x[k, c], row, column, fill), abs=2e-3)
 
 
 # ── augmentations ───────────────────────────────────────────────────────────────────────────────

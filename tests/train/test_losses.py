@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from stepping import Array, Stepping, evaluated
 
+from cnnspec.layers.codes import CODES
 from cnnspec.onnxir.builder import Builder
 from cnnspec.onnxir.graph import DType, Model, Tensor, Value
 from cnnspec.settings.loss import (
@@ -313,6 +314,47 @@ def test_dice_of_the_pixels_that_count() -> None:
 @pytest.mark.parametrize("words", OF_PIXELS)
 def test_nothing_counts(words: str) -> None:
     assert said(MAPS, np.full_like(MASKS, -1), f"loss {words}", data=MASKED) == 0
+
+
+# ── distances, of which the smallest wins ──────────────────────────────────────────────────────
+
+SIGNS = RNG.choice([-1.0, 1.0], (4, 84)) + RNG.normal(0, 0.3, (4, 84))
+DIGITS = np.array([1, 0, 2, 1])
+
+
+def distances() -> Array:
+    return ((SIGNS[:, None] - np.array(CODES[:3])) ** 2).sum(-1)
+
+
+@pytest.mark.parametrize("words", ["cross_entropy", "hinge", "binary_cross_entropy"])
+def test_the_nearest_is_the_likeliest(words: str) -> None:
+    z = -distances()
+    wanted = {
+        "cross_entropy": lambda: cross_entropy(softmax(z), hot(DIGITS, 3)),
+        "hinge": lambda: hinge(z, DIGITS),
+        # No distance from a code is 0, and e^-50 is nothing beside 1.
+        "binary_cross_entropy": lambda: (-hot(DIGITS, 3) * z).mean(),
+    }
+    check(said(SIGNS, DIGITS, f"loss {words}", last="rbf 3"), wanted[words]())
+
+
+def test_distances_as_they_are() -> None:
+    """To those who say so they are numbers like others."""
+    z = distances()
+    found = said(SIGNS, DIGITS, "loss cross_entropy from=logits", last="rbf 3")
+    check(found, cross_entropy(softmax(z), hot(DIGITS, 3)))
+    found = said(SIGNS, DIGITS, "loss mse", last="rbf 3")
+    check(found, ((z - hot(DIGITS, 3)) ** 2).mean())
+
+
+def test_the_nearest_counts_as_the_answer() -> None:
+    text = "network {\n  input 84 -> scale -> rbf 3\n}\n"
+    for step in (evaluated(text, {"input": SIGNS, "target": DIGITS}), told_of(text)):
+        assert step["correct"] == (distances().argmin(1) == DIGITS).sum() != 4
+
+
+def told_of(text: str) -> dict[str, float]:
+    return Stepping(text).do({"input": SIGNS, "target": DIGITS})
 
 
 # ── several losses ─────────────────────────────────────────────────────────────────────────────

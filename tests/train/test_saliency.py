@@ -5,6 +5,7 @@ import pytest
 
 from cnnspec import load, loads
 from cnnspec.emit.options import CannotCompile
+from cnnspec.layers.codes import CODES
 
 RNG = np.random.default_rng(0)
 
@@ -35,6 +36,14 @@ def test_it_is_the_slope_of_the_score(text: str) -> None:
     np.testing.assert_allclose((found * v).reshape(3, -1).sum(1), slopes, rtol=2e-3, atol=1e-4)
 
 
+def test_the_score_of_a_class_falls_with_its_distance() -> None:
+    x, target = RNG.normal(size=(3, 84)).astype(np.float32), np.array([0, 2, 1])
+    found = loads("network { input 84 -> rbf 3 }").gradient().run({"input": x, "target": target})
+    # -|x - c|², by x
+    wanted = -2 * (x - np.array(CODES)[target])
+    np.testing.assert_allclose(found["input/gradient"], wanted, rtol=1e-5)
+
+
 def test_the_answer_comes_with_it() -> None:
     x = RNG.random((2, 1, 28, 28), np.float32)
     found = load("lenet5").gradient(seed=2).run({"input": x, "target": np.array([3, 4])})
@@ -53,3 +62,13 @@ def test_the_answer_comes_with_it() -> None:
 def test_refusals(text: str, said: str) -> None:
     with pytest.raises(CannotCompile, match=said):
         loads(f"network {{ {text} }}").gradient("x")
+
+
+def test_what_is_called_target_makes_way() -> None:
+    x, classes = RNG.normal(size=(3, 4)).astype(np.float32), np.array([0, 2, 1])
+    body = "-> fc 3 as y"
+    wanted = loads(f"network {{ input 4 {body} }}").gradient(seed=1)
+    wanted = wanted.run({"input": x, "target": classes})["input/gradient"]
+    found = loads(f"network {{ input 4 as target {body} }}").gradient("target", seed=1)
+    found = found.run({"target/own": x, "target": classes})["target/gradient"]
+    np.testing.assert_array_equal(found, wanted)

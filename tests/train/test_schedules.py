@@ -7,7 +7,7 @@ from math import cos, pi
 
 import pytest
 
-from cnnspec.run.better import is_best
+from cnnspec.run.better import is_best, is_enough
 from cnnspec.run.checkpoint import Position
 from cnnspec.settings.schedule import SCHEDULES
 from cnnspec.train.schedule import Rates
@@ -118,7 +118,7 @@ def test_plateau_goes_on_from_where_it_was() -> None:
 
 
 def test_when_a_plateau_lowers_the_rate() -> None:
-    """The rate falls once more epochs than `patience` have passed without a better loss."""
+    """The rate falls after `patience` epochs without a better loss, as early stopping ends then."""
     plan = recipe("schedule plateau patience=2 better=0.1")
     losses = [1.0, 0.8, 0.79, 0.75, 0.79, 0.5, 0.49, 0.48, 0.47, 0.47, 0.47, 0.47]
     lowered = []
@@ -127,4 +127,10 @@ def test_when_a_plateau_lowers_the_rate() -> None:
         is_best(position, plan, {"loss": loss})
         lowered.append(position.lowered)
     # 0.75 is less than a tenth better than 0.8.
-    assert lowered == [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 3]
+    assert lowered == [0, 0, 0, 1, 1, 1, 1, 2, 2, 3, 3, 4]
+    stopping = recipe("early_stopping 2")
+    position, ended = Position(), []
+    for loss in [1.0, 0.8, 0.81, 0.82]:
+        is_best(position, stopping, {"loss": loss})
+        ended.append(is_enough(position, stopping))
+    assert ended == [False, False, False, True]

@@ -1,11 +1,14 @@
 """Does a step keep what it shall keep, and follow what it shall follow?"""
 
+import json
+
 import numpy as np
 import pytest
 from stepping import Array, Stepping, evaluated
 
+from cnnspec.api import loads
 from cnnspec.onnxir.builder import CLOCK
-from cnnspec.train.step import NameTaken, NothingToTrain
+from cnnspec.train.step import NothingToTrain
 
 RNG = np.random.default_rng(11)
 X = RNG.normal(size=(6, 4))
@@ -252,7 +255,72 @@ def test_a_loss_falls() -> None:
 # ── names ──────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("name", ["lr", "step", "target", "loss", "correct", "class_weights"])
-def test_names_of_the_step(name: str) -> None:
-    with pytest.raises(NameTaken, match=f"a layer is called `{name}`"):
-        Stepping(f"network {{\n  input 4 -> fc 5 as {name} -> relu -> fc 3\n}}\n")
+OWN_NAMES = [
+    *("lr", "step", "target", "loss", "correct", "class_weights", "share", "apply", "steps"),
+    *("mean_loss", "loss0", "class", "time", "first", "out", "batch"),
+]
+LINES = "accumulate 2\nclip norm 1\nclass_weights balanced\nema 0.9\noptimizer adam"
+
+
+def after_two_steps(network: str, x: str, layer: str) -> dict[str, Array]:
+    """What is kept then, for a network whose input and first layer are called like that."""
+    draw = np.random.default_rng(1)
+    own = {"weight": draw.normal(size=(5, 4)), "bias": np.zeros(5)}
+    weights = {f"{layer}.{part}": w for part, w in own.items()}
+    steps = Stepping(network, weights, lines=LINES)
+    feeds = {steps.step.inputs[x]: X, "target": Y, "class_weights": [1, 2, 3], "share": 0.5}
+    for apply in (False, True):
+        assert steps.do({**feeds, "apply": apply}, 0.01).keys() == {"loss", "correct"}
+    return {k.replace(f"{layer}.", "x."): v for k, v in steps.kept.items()}
+
+
+@pytest.mark.parametrize("name", OWN_NAMES)
+def test_layers_may_be_called_as_what_the_step_has(name: str) -> None:
+    network = "network {{\n  input 4\n  fc 5 as {} -> relu -> dropout 0.0 -> fc 3 as y\n}}\n"
+    found = after_two_steps(network.format(name), "input", name)
+    wanted = after_two_steps(network.format("x"), "input", "x")
+    assert found.keys() == wanted.keys()
+    for key, w in wanted.items():
+        np.testing.assert_array_equal(found[key], w)
+
+
+@pytest.mark.parametrize("name", OWN_NAMES)
+def test_inputs_may_be_called_as_what_the_step_has(name: str) -> None:
+    network = "network {{\n  input 4 as {}\n  fc 5 as x -> relu -> fc 3 as y\n}}\n"
+    found = after_two_steps(network.format(name), name, "x")
+    for key, w in after_two_steps(network.format("z"), "z", "x").items():
+        np.testing.assert_array_equal(found[key], w)
+
+
+@pytest.mark.parametrize("name", OWN_NAMES)
+def test_heads_may_be_called_as_what_the_step_has(name: str) -> None:
+    body = f"input 4 -> fc 4 as h\n  head {name} {{ h -> fc 3 as {name} }}"
+    told = evaluated(f"network {{\n  {body}\n}}\n", FEEDS)
+    assert told.keys() == {"loss", "correct", f"out/{name}"}
+
+
+# ── what drives a step ─────────────────────────────────────────────────────────────────────────
+
+
+def test_the_contract_names_what_the_data_and_the_heads_need() -> None:
+    text = (
+        "network {\n  input 4 as target -> fc 8 as h\n"
+        "  head a { h -> fc 3 }\n  head b { h -> fc 5 }\n}\n"
+        + train("loss cross_entropy on=a", "loss cross_entropy on=b", "class_weights balanced")
+    )
+    model = loads(text).training_step()
+    contract = json.loads(model.metadata["cnnspec.step"])
+    assert contract["inputs"] == ["target/own"]
+    assert contract["targets"] == {"a": "target.a", "b": "target.b"}
+    assert contract["class_weights"] == {"a": "class_weights.a", "b": "class_weights.b"}
+    ports = {port.name: port.shape for port in model.session("cpu").inputs}
+    weighed = list(contract["class_weights"].values())
+    assert [list(ports[name]) for name in weighed] == [[3], [5]]
+    named = {*contract["inputs"], *contract["targets"].values(), *weighed}
+    kept = {k["input"] for k in contract["kept"]}
+    assert named | kept | {contract["rate"]} == set(ports)
+
+
+def test_the_contract_is_silent_of_what_there_is_not() -> None:
+    contract = json.loads(loads(TWO).training_step().metadata["cnnspec.step"])
+    assert not {"class_weights", "accumulate"} & contract.keys()

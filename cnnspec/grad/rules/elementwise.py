@@ -52,8 +52,11 @@ def div(g: Adjoint, dy: Value, n: Use) -> Grads:
 
 
 def power(g: Adjoint, dy: Value, n: Use) -> Grads:
-    # y = x^p with a fixed p ⇒ dx = dy·p·x^(p-1)
+    # y = x^p with a fixed p ⇒ dx = dy·p·x^(p-1). For p from 0 to 1 it is as steep at 0 as a root,
+    # and not infinite for the same reason.
     x, p = n.input(0), n.input(1)
+    if n.is_constant(1) and all(0 < k < 1 for k in n.constant(1).flat):
+        x = g.op("Max", x, g.scalar("least", LEAST))
     less = g.op("Sub", p, g.scalar("one", 1))
     slope = g.op("Mul", p, g.op("Pow", x, less))
     return g.op("Mul", dy, slope), None

@@ -1,21 +1,110 @@
 "use strict";
 // A page reads well without this; here is what makes it handier.
 
-// Tables whose heads have buttons are sorted by them: numbers by `data-n`, else by their text.
-for (const button of document.querySelectorAll("th button")) {
-  button.addEventListener("click", () => {
-    const head = button.closest("th"), body = head.closest("table").tBodies[0];
-    const column = [...head.parentNode.children].indexOf(head);
-    const way = head.getAttribute("aria-sort") === (head.dataset.first || "descending") ? flip(head) : head.dataset.first || "descending";
-    for (const other of head.parentNode.children) if (other.hasAttribute("aria-sort")) other.setAttribute("aria-sort", "none");
-    head.setAttribute("aria-sort", way);
-    const sign = way === "ascending" ? 1 : -1;
-    // A row may be followed by rows that tell more of it; they move together.
-    const groups = [];
-    for (const row of [...body.rows]) row.dataset.more === undefined ? groups.push([row]) : groups.at(-1).push(row);
-    const key = (group) => { const cell = group[0].cells[column]; return cell.dataset.n === undefined ? cell.textContent.trim() : Number(cell.dataset.n); };
-    groups.sort((a, b) => { const x = key(a), y = key(b); return sign * (typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y), "en", { numeric: true })); });
-    body.append(...groups.flat());
-  });
+// ── tables whose heads have buttons are sorted by them ──────────────────────────────────────────
+// By `data-n` where cells have it, else by their text; a third press restores the first order.
+for (const table of document.querySelectorAll("table:has(thead button)")) {
+  const rows = [...table.tBodies[0].rows];
+  for (const button of table.querySelectorAll("thead button")) {
+    button.addEventListener("click", () => {
+      const head = button.closest("th");
+      const first = head.dataset.first || "descending";
+      const second = first === "ascending" ? "descending" : "ascending";
+      const now = head.getAttribute("aria-sort");
+      const way = now === first ? second : now === second ? "none" : first;
+      for (const other of head.parentNode.children)
+        if (other.hasAttribute("aria-sort")) other.setAttribute("aria-sort", "none");
+      head.setAttribute("aria-sort", way);
+      table.tBodies[0].append(...(way === "none" ? rows : sorted(rows, head.cellIndex, way)));
+      table.dispatchEvent(new Event("sorted"));
+    });
+  }
 }
-function flip(head) { return head.getAttribute("aria-sort") === "ascending" ? "descending" : "ascending"; }
+function sorted(rows, column, way) {
+  const sign = way === "ascending" ? 1 : -1;
+  // A row may be followed by rows that tell more of it; they move together.
+  const groups = [];
+  for (const row of rows) row.dataset.more === undefined ? groups.push([row]) : groups.at(-1).push(row);
+  const keyed = groups.map((group) => {
+    const cell = group[0].cells[column];
+    return [cell.dataset.n === undefined ? cell.textContent.trim() : Number(cell.dataset.n), group];
+  });
+  keyed.sort(([x], [y]) => sign * (typeof x === "number" && typeof y === "number"
+    ? x - y : String(x).localeCompare(String(y), "en", { numeric: true })));
+  return keyed.flatMap(([, group]) => group);
+}
+
+// ── a table with `data-tree` folds, and shows what is asked for ─────────────────────────────────
+// Rows have `data-level`; one with `data-block` stands for the deeper rows below it. Sorted or
+// filtered, the table is flat: the rows of blocks go, and names are whole.
+for (const table of document.querySelectorAll("table[data-tree]")) {
+  const rows = [...table.tBodies[0].rows];
+  const tools = document.querySelector(`[data-tools="${table.id}"]`);
+  const filter = tools && tools.querySelector("[data-filter]");
+  const fold = (row) => row.querySelector("button.fold");
+  const isOpen = (row) => fold(row).getAttribute("aria-expanded") === "true";
+  const setOpen = (row, open) => fold(row).setAttribute("aria-expanded", String(open));
+  const show = () => {
+    const wanted = filter ? filter.value.trim().toLowerCase() : "";
+    const isSorted = table.querySelector('thead [aria-sort$="scending"]') !== null;
+    const isFlat = wanted !== "" || isSorted;
+    table.classList.toggle("flat", isFlat);
+    let shut = Infinity, shown = 0, all = 0;
+    for (const row of rows) {
+      const level = Number(row.dataset.level), isBlock = row.dataset.block !== undefined;
+      if (level <= shut) shut = Infinity;
+      const isInside = shut < Infinity;
+      if (isBlock && !isInside && !isOpen(row)) shut = level;
+      row.hidden = isFlat
+        ? isBlock || (wanted !== "" && !row.dataset.words.includes(wanted)) : isInside;
+      if (!isBlock) { all += 1; if (!row.hidden) shown += 1; }
+    }
+    if (tools) tools.querySelector("output").textContent =
+      shown < all ? `${shown.toLocaleString("en")} of ${all.toLocaleString("en")} layers` : "";
+  };
+  const reveal = () => {
+    const row = rows.find((r) => "#" + r.id === decodeURIComponent(location.hash));
+    if (!row) return;
+    let level = Number(row.dataset.level);
+    for (let i = rows.indexOf(row) - 1; i >= 0 && level > 0; i--)
+      if (rows[i].dataset.block !== undefined && Number(rows[i].dataset.level) < level) {
+        setOpen(rows[i], true);
+        level = Number(rows[i].dataset.level);
+      }
+    show();
+    if (row.hidden) {
+      if (filter) filter.value = "";
+      for (const head of table.querySelectorAll("thead [aria-sort]")) head.setAttribute("aria-sort", "none");
+      table.tBodies[0].append(...rows);
+      show();
+    }
+    row.scrollIntoView({ block: "center" });
+  };
+  const depth = table.dataset.depth === undefined ? Infinity : Number(table.dataset.depth);
+  for (const row of rows) {
+    row.dataset.words = `${row.cells[0].textContent} ${row.cells[1].textContent}`.toLowerCase();
+    if (row.dataset.block === undefined) continue;
+    setOpen(row, Number(row.dataset.level) < depth);
+    fold(row).hidden = false;
+    fold(row).addEventListener("click", () => { setOpen(row, !isOpen(row)); show(); });
+  }
+  if (tools) {
+    tools.hidden = false;
+    if (filter) filter.addEventListener("input", show);
+    for (const button of tools.querySelectorAll("[data-fold]"))
+      button.addEventListener("click", () => {
+        for (const row of rows) if (row.dataset.block !== undefined) setOpen(row, button.dataset.fold === "none");
+        show();
+      });
+  }
+  table.addEventListener("sorted", show);
+  addEventListener("hashchange", reveal);
+  show();
+  reveal();
+}
+
+// ── a part of a figure that a link leads to comes into view whole ───────────────────────────────
+addEventListener("hashchange", () => {
+  const part = document.querySelector(".drawing :target");
+  if (part) part.scrollIntoView({ block: "center", inline: "center" });
+});

@@ -39,7 +39,7 @@ def open_set(
     data: Data,
     wants: Sequence[Wanted],
     *,
-    output: Shape | None = None,
+    outputs: Sequence[Shape] = (),
     batch: int = 1,
     data_dir: Path | None = None,
     folder: Path = Path(),
@@ -50,15 +50,16 @@ def open_set(
 ) -> Splits:
     """The parts of a data set for a network with these inputs.
 
-    `output` is the shape of the main head, by which targets are checked. Paths in the spec begin at
-    `folder`; sets with a name are looked for in `data_dir` first, and fetched at last if they may
-    be. `skip_bad` leaves out pictures that cannot be read. Raises `BadData`, and `OSError` for
-    files that cannot be read.
+    `outputs` are the shapes of what targets are compared with, by which they are checked. Paths in
+    the spec begin at `folder`; sets with a name are looked for in `data_dir` first, and fetched at
+    last if they may be. `skip_bad` leaves out pictures that cannot be read. Raises `BadData`, and
+    `OSError` for files that cannot be read.
     """
     search = Search(data_dir, folder, may_fetch, progress)
+    output = next(iter(outputs), None)
     found = _found(data, wants, output, search, skip_bad)
     splits = divide(found, data, wants, seed)
-    check(splits, data, output)
+    check(splits, data, outputs)
     return told(splits, data, batch)
 
 

@@ -64,17 +64,24 @@ def augmented(words: Sequence[Augmentation], given: Examples, *seeds: object) ->
 
 def _done(word: Augmentation, given: Examples, seeds: tuple[object, ...]) -> Examples:
     draws = Draws(given.indices, *seeds)
-    which = np.flatnonzero(draws.uniform() < word.chance)
-    if not len(which):
+    chosen = _chosen(word, draws)
+    if chosen is None:
         return given
-    does_all = len(which) == len(given.indices)
-    chosen = slice(None) if does_all else which
     change = _change(word, draws, chosen, given)
     inputs = {name: _put(x, chosen, change(x[chosen], "input")) for name, x in given.inputs.items()}
     targets = given.targets
     if word.moves_pixels and given.gives in ("masks", "pictures"):
         targets = _put(targets, chosen, change(targets[chosen], given.gives))
     return _with(given, inputs, targets)
+
+
+def _chosen(word: Augmentation, draws: Draws) -> slice | Indices | None:
+    """Which examples it is done to; none where to none."""
+    if word.chance == 1:
+        draws.skip()
+        return slice(None)
+    which = np.flatnonzero(draws.uniform() < word.chance)
+    return which if len(which) else None
 
 
 def _with(given: Examples, inputs: Arrays, targets: Array) -> Examples:

@@ -5,11 +5,12 @@ import http.client
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cnnspec.run.sets.part import BadData
 from cnnspec.text.record import record
+from cnnspec.vocab.value import listing
 
 Progress = Callable[[str, int, int], None]
 """Told the file's name, the bytes that are there, and how many there will be, 0 if not known."""
@@ -49,10 +50,16 @@ def cache() -> Path:
     return Path(base) / "cnnspec"
 
 
-def fetch(kind: str, remote: Remote, folder: Path, progress: Progress | None = None) -> Path:
+def fetch(
+    kind: str,
+    remote: Remote,
+    folder: Path,
+    progress: Progress | None = None,
+    files: Sequence[Remote] = (),
+) -> Path:
     """The file in that folder, fetched there if it is not. What was fetched of it before counts.
 
-    Raises `BadData`, which says in a line what to put where.
+    Raises `BadData`, which says in a line what to put where: all of `files` that are not there.
     """
     path = folder / remote.name
     if path.exists():
@@ -64,8 +71,10 @@ def fetch(kind: str, remote: Remote, folder: Path, progress: Progress | None = N
         _whole(url, part, remote, progress)
         os.replace(part, path)
     except BROKEN as fault:
+        others = [f.name for f in files if f != remote and not (folder / f.name).exists()]
+        what = f"it, and {listing(others, 'and')} from there," if others else "the file"
         raise BadData(
-            f"{url} cannot be fetched ({_reason(fault)}); put the file into {folder}"
+            f"{url} cannot be fetched ({_reason(fault)}); put {what} into {folder}"
         ) from None
     return path
 

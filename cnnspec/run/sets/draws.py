@@ -46,6 +46,10 @@ class Draws:
         bits = _mixed(self.keys + np.uint64(self._calls * int(GOLDEN) & (2**64 - 1)))
         return low + (high - low) * ((bits >> np.uint64(11)).astype(np.float64) * 2.0**-53)
 
+    def skip(self) -> None:
+        """Leave out what the next call would give."""
+        self._calls += 1
+
     def whole(self, low: int, high: int) -> NDArray[np.int64]:
         """One whole number for each example, from `low` to `high`, both included."""
         return np.floor(self.uniform(low, high + 1)).astype(np.int64)

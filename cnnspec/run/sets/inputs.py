@@ -1,10 +1,12 @@
-"""What does each input of a network take, as its spec says it?"""
+"""What does each input of a network take, and which heads are compared with targets?"""
 
 import numpy as np
 
 from cnnspec.layers.source import Input
 from cnnspec.model.graph import Graph
 from cnnspec.run.wanted import Wanted
+from cnnspec.settings.recipe import default_recipe
+from cnnspec.vocab.value import Shape
 
 
 def wants_of(graph: Graph) -> tuple[Wanted, ...]:
@@ -25,3 +27,15 @@ def wants_of(graph: Graph) -> tuple[Wanted, ...]:
             )
         )
     return tuple(found)
+
+
+def outputs_of(graph: Graph) -> tuple[Shape, ...]:
+    """The shapes of the heads that targets are compared with, the main one first.
+
+    What is compared with its own input may have any shape.
+    """
+    recipe = graph.recipe or default_recipe()
+    compared = {loss.on or graph.main.name for loss in recipe.losses if not loss.is_of_input}
+    heads = sorted(graph.outputs, key=lambda head: head.name != graph.main.name)
+    shapes = [graph.nodes[head.node].shape for head in heads if head.name in compared]
+    return tuple(shape for shape in shapes if shape is not None)

@@ -63,4 +63,4 @@ def fetched(data: Original, search: Search, files: Sequence[Remote]) -> list[Pat
             f"the files of `{data.kind}` are not in {where}: {names} from {BASES[data.kind]} "
             "belong there"
         )
-    return [fetch(data.kind, file, folder, search.progress) for file in files]
+    return [fetch(data.kind, file, folder, search.progress, files) for file in files]
