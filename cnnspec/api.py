@@ -1,6 +1,7 @@
 """How is cnnspec used from Python?"""
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from operator import index
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from cnnspec.draw.theme import Theme
     from cnnspec.emit.lower import WeightSource
     from cnnspec.emit.options import Head
+    from cnnspec.pages.look import Looked
     from cnnspec.report.facts import Report
     from cnnspec.run.events import Event
     from cnnspec.run.loop import Training
@@ -219,7 +221,8 @@ class Network:
 
         show(training)
         if report:
-            watch(training)
+            # Whoever trains from Python is told as Python tells.
+            watch(training, lambda said: warnings.warn(said, stacklevel=2))
         return training
 
     def gradient(
@@ -239,6 +242,34 @@ class Network:
 
         source = self._source(seed, self._given(weights, weights_map, strict=strict))
         return CompiledModel(with_gradient(self.graph, name, source, opset))
+
+    def look(
+        self,
+        image: "ArrayLike | str | os.PathLike[str]",
+        *,
+        layers: Sequence[str] = (),
+        label: str | None = None,
+        occlude: Sequence[int] | None = None,
+        attack: 'Literal["fgsm", "pgd"] | None' = None,
+        eps: float | None = None,
+        steps: int = 20,
+        labels: Sequence[str] = (),
+        seed: int | None = None,
+        weights: "Weights | None" = None,
+    ) -> "Looked":
+        """What the network looks at in a file, or in an array as it takes it: maps, saliency,
+        Grad-CAM, occlusion, and with `attack` how little flips its answer. The arguments are the
+        options of `cnnspec look`; `.found` has the numbers, `.save("look.html")` writes the page,
+        and a notebook shows it."""
+        from cnnspec.pages.look import Looked
+        from cnnspec.run.look import Wishes, look
+        from cnnspec.run.look_given import given
+
+        made = self.compile(seed=seed, weights=weights, labels=labels, fold_bn=False)
+        wishes = Wishes(
+            layers=layers, label=label, occlude=occlude, attack=attack, eps=eps, steps=steps
+        )
+        return Looked(look(given(made, self.graph, image), wishes), self.name)
 
     def _source(
         self, seed: int | None, given: "Mapping[str, Callable[[], NDArray[Any]]]"

@@ -19,7 +19,7 @@ LADDER = (
     ("text", "resources", "writing"),
     ("syntax", "vocab", "onnxir"),
     ("layers", "settings"),
-    ("model",),
+    ("model", "sliding"),
     ("emit", "grad", "zoo"),
     ("report", "train"),
     ("draw", "run"),

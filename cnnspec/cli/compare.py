@@ -28,7 +28,8 @@ def command(folders: tuple[str, ...], page: str | None, is_json: bool, colour: s
     """Put training runs side by side.
 
     Shows what came of them, and the settings that differ. RUN is the folder of a run, whatever is
-    still in it; the networks and the data may be others in each. Measures are those of the best epoch. The page of -o has the curves of all in one chart.
+    still in it; the networks and the data may be others in each. Measures are those of the best
+    epoch. The page of -o has the curves of all in one chart.
 
     \b
     Example:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from cnnspec.layers.base import count
 from cnnspec.model.graph import Graph, Node
 from cnnspec.model.lint import SOFTMAXES
-from cnnspec.settings.base import Word
+from cnnspec.settings.base import Targets, Word
 from cnnspec.settings.data import Data, Pictures
 from cnnspec.settings.loss import CrossEntropy, Hinge, Loss
 from cnnspec.settings.plain import ClassWeights, Labels
@@ -46,16 +46,20 @@ class _Fit:
     def ends(self) -> dict[str, Node]:
         return {output.name: self.graph.nodes[output.node] for output in self.graph.outputs}
 
+    @property
+    def given(self) -> Targets | None:
+        """What comes with each example, where that is known."""
+        data = self.recipe.data
+        return data.targets_given() if data is not None else None
+
     def end(self, loss: Loss) -> Node | None:
         """The last layer of the head that a loss is taken of."""
         return self.ends.get(loss.on or self.graph.main.name)
 
     def tells(self, loss: Loss) -> bool:
         """Are the targets of a loss classes, as far as is known?"""
-        data = self.recipe.data
-        given = data.targets_given() if data is not None else None
         return not loss.is_of_input and (
-            given in ("classes", "masks") or (given is None and loss.weighs_classes)
+            self.given in ("classes", "masks") or (self.given is None and loss.weighs_classes)
         )
 
     def span(self, word: Word, param: str | None = None) -> Span | None:
@@ -114,6 +118,9 @@ def _alone(check: _Fit) -> None:
         span, what = check.span(loss), "compares the numbers of several classes"
         hint = "`loss binary_cross_entropy` takes one number for yes or no"
         if span is None:
+            if check.given is None:
+                # With numbers as targets it will be another loss.
+                continue
             said = f"`loss {loss.kind}`, as none is named, {what}; this output has one number"
             check.unfit(said, end.span, hint=hint)
             continue

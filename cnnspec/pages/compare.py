@@ -7,11 +7,9 @@ from cnnspec.draw.chart import Bar, Curve, Words, bars, chart
 from cnnspec.draw.svg import Figure
 from cnnspec.draw.theme import CURVES, Role
 from cnnspec.pages.comparing import Comparison, Run
-from cnnspec.pages.measured import called, is_share, names, number
+from cnnspec.pages.measured import SIZE, called, is_share, names, number
 from cnnspec.pages.page import render
 from cnnspec.run.history import Epoch
-
-SIZE = (560.0, 330.0)
 
 Value = Callable[[Epoch], float | None]
 

@@ -18,13 +18,17 @@ Bytes = NDArray[np.uint8]
 MOST_PIXELS = 128
 """Of a side: larger pictures are shrunk, for the sake of the page's size."""
 
-# From dark blue over green to yellow, ever lighter: readable in grey and by the colour-blind.
-_RISING = np.array(
-    [(12, 16, 52), (30, 66, 118), (31, 114, 128), (60, 155, 110), (150, 190, 85), (250, 232, 110)],
+# From dark blue over green to yellow: in OKLab, a space in which equal steps look equal, each step
+# is as long as any other and as much lighter, so that it reads in grey and for the colour-blind.
+RISING = np.array(
+    [
+        *((13, 14, 59), (0, 43, 91), (0, 75, 117), (0, 107, 127), (0, 137, 132)),
+        *((43, 168, 132), (109, 196, 122), (179, 219, 112), (247, 237, 108)),
+    ],
     np.float32,
 )
 # Blue below zero, orange above, and nothing between.
-_APART = np.array(
+APART = np.array(
     [(0, 60, 120), (70, 150, 205), (247, 247, 245), (238, 140, 60), (150, 55, 0)], np.float32
 )
 # Okabe and Ito's, then mixtures of them; the first class is mostly the background.
@@ -73,10 +77,10 @@ def is_picture(x: NDArray[Any]) -> bool:
     return x.ndim in (3, 4) and min(x.shape[-2:]) > 0
 
 
-def picture(x: Floats) -> Bytes:
+def picture(x: Floats, most: int = MOST_PIXELS) -> Bytes:
     """Numbers from 0 to 1 as a picture: of a volume the middle slice; in colour where there are
     three channels, else the mean of them."""
-    x = shrunk(flat(x))
+    x = shrunk(flat(x), most)
     pixels = np.rint(np.nan_to_num(x) * 255).clip(0, 255).astype(np.uint8)
     if len(x) in (3, 4):
         return np.ascontiguousarray(np.moveaxis(pixels[:3], 0, -1))
@@ -102,13 +106,13 @@ def shrunk(x: Floats, most: int = MOST_PIXELS) -> Floats:
 
 def heat(x: Floats) -> Bytes:
     """From the least number, dark, to the largest, light."""
-    return _mixed(_RISING, _unit(x, float(np.nanmin(x, initial=0))))
+    return _mixed(RISING, _unit(x, float(np.nanmin(x, initial=0))))
 
 
 def signed(x: Floats, most: float | None = None) -> Bytes:
     """Blue below zero, orange above; as strong as far from it."""
     most = most or float(np.abs(np.nan_to_num(x)).max(initial=0)) or 1.0
-    return _mixed(_APART, (np.nan_to_num(x) / most + 1) / 2)
+    return _mixed(APART, (np.nan_to_num(x) / most + 1) / 2)
 
 
 def over(below: Bytes, x: Floats) -> Bytes:
@@ -116,7 +120,7 @@ def over(below: Bytes, x: Floats) -> Bytes:
     grey = below.astype(np.float32)
     grey = grey.mean(2) if grey.ndim == 3 else grey
     weight = _unit(resized(np.nan_to_num(x), *grey.shape), 0.0)
-    colours = _mixed(_RISING, weight).astype(np.float32)
+    colours = _mixed(RISING, weight).astype(np.float32)
     strength = (0.25 + 0.5 * weight)[..., None]
     return np.rint(grey[..., None] * (1 - strength) + colours * strength).astype(np.uint8)
 

@@ -163,7 +163,8 @@ def _taken(story: Story, labels: Sequence[str], of_pixels: bool) -> Iterator[Tak
         m = judged.measures
         if m.confusion is None:
             continue
-        n, matrix = len(m.confusion), m.confusion.tolist()
+        n = len(m.confusion)
+        matrix: list[list[int]] = m.confusion.tolist() if n <= MOST else []
         title = f"{judged.part}, {judged.when}"
         drawn = confusion(matrix, labels, f"Confusion: {title}", theme=THEME) if n <= MOST else None
         rows = [{"name": called(c, labels), **row} for c, row in enumerate(m.by_class())]

@@ -68,6 +68,15 @@ def read_array(path: str | None, file: IO[bytes], wanted: Wanted) -> "Items":
     return items_of(_numbers(file, header), wanted)
 
 
+def read_plain(file: IO[bytes]) -> Array:
+    """The array in an npy file as it is, whatever its size; raises as `read_array` does."""
+    length = file.seek(0, 2)
+    file.seek(0)
+    header = _header(file)
+    _fits(header, length - header.length)
+    return _numbers(file, header)
+
+
 def read_arrays(file: IO[bytes], wants: Sequence[Wanted]) -> "list[Items]":
     """The items in an npz file, for each input; raises as `read_array` does.
 

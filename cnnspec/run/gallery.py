@@ -34,6 +34,9 @@ which is shown what they hang on."""
 
 MOST_MAPS, MOST_KERNELS = 16, 64
 
+AT_ONCE = 1 << 20
+"""Numbers of the inputs of examples that are looked at together."""
+
 MOST_TRIPLES = 9
 """Of examples that take three pictures."""
 
@@ -145,7 +148,7 @@ class _Opened:
         if not places:
             return
         given = examples(self.part, places)
-        answer = self._lens.see(given.inputs, maps=(), by=()).answer
+        answer = self._answer(given.inputs)
         said, sure = self._said(answer)
         maps: Mapping[str, Array] = {}
         if through:
@@ -163,6 +166,13 @@ class _Opened:
                 self._cam(why, k, said) if why is not None and k < explained else None,
                 {p: _first_maps(x[k]) for p, x in maps.items()} if k < through else {},
             )
+
+    def _answer(self, inputs: Arrays) -> Array:
+        """In parts, since a run of the whole graph keeps the maps of all its examples."""
+        first = next(iter(inputs.values()))
+        n = max(1, AT_ONCE // max(1, first[:1].size))
+        parts = [{k: x[i : i + n] for k, x in inputs.items()} for i in range(0, len(first), n)]
+        return np.concatenate([self._lens.see(part, maps=(), by=()).answer for part in parts])
 
     def _explained(self, inputs: Arrays, said: NDArray[Any], is_one: bool) -> Sight | None:
         """What the score of the class that the network says hangs on."""

@@ -195,4 +195,3 @@ def need_eps(eps: float | None, within: Range, x: Array) -> float:
     if not (isfinite(low) and isfinite(high)):
         low, high = float(x.min()), float(x.max())
     return ((high - low) or 1.0) / 4
-

@@ -139,7 +139,10 @@ def where_last(opened: Opened, graph: Graph | None) -> str | None:
         (name, step)
         for step in opened.steps
         for name in step.outputs
-        if has_places(opened.shape(name)) and opened.is_real(name) and name != opened.last
+        if step.op not in VIEWS
+        and has_places(opened.shape(name))
+        and opened.is_real(name)
+        and name != opened.last
     ]
     convs = [name for name, step in reached if step.op in MAPS]
     if not convs:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper, shape_inference
+from onnx import helper, numpy_helper, shape_inference, version_converter
 
 from cnnspec.grad.reverse import NoGradient, gradients, known_values
 from cnnspec.onnxir.builder import Builder
-from cnnspec.onnxir.graph import Attribute, DType, Model, Node, Tensor, Value
+from cnnspec.onnxir.graph import NUMPY_NAMES, Attribute, DType, Model, Node, Tensor, Value
 from cnnspec.onnxir.opset import NEWEST, OLDEST
 from cnnspec.onnxir.proto import TYPES
 from cnnspec.run.files import BadFile, read_onnx
@@ -72,6 +72,20 @@ def read_model(path: str) -> onnx.ModelProto:
     return proto
 
 
+def _opset(proto: onnx.ModelProto) -> int:
+    return next((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), 0)
+
+
+def _raised(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """An older model as one of the oldest opset that is known here, where onnx can tell how."""
+    if not 0 < _opset(proto) < OLDEST:
+        return proto
+    try:
+        return version_converter.convert_version(proto, OLDEST)
+    except (version_converter.ConvertError, RuntimeError, ValueError):
+        return proto
+
+
 def _bytes(tensor: onnx.TensorProto) -> int:
     if tensor.data_location != onnx.TensorProto.EXTERNAL:
         return tensor.ByteSize()
@@ -92,10 +106,10 @@ class Opened:
     """A model with all its values laid open, for inputs of the sizes of `feeds`."""
 
     def __init__(self, proto: onnx.ModelProto, feeds: Arrays) -> None:
-        self._proto = proto
+        self._proto = proto = _raised(proto)
         self._feeds = feeds
         self._graph = proto.graph
-        self.opset = next((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), 0)
+        self.opset = _opset(proto)
         self.output = proto.graph.output[0].name
         self.steps = list(self._hanging())
         self._infos = self._inferred()
@@ -175,9 +189,11 @@ class Opened:
         for info in proto.graph.input:
             if info.name in self._feeds:
                 sizes = self._feeds[info.name].shape
-                info.CopyFrom(
-                    helper.make_tensor_value_info(info.name, _type_of(info), list(sizes))
-                )
+                # Bytes of a picture as real numbers, which have slopes; who takes them makes these
+                # of them anyway.
+                is_bytes = _type_of(info) == onnx.TensorProto.UINT8
+                kind = onnx.TensorProto.FLOAT if is_bytes else _type_of(info)
+                info.CopyFrom(helper.make_tensor_value_info(info.name, kind, list(sizes)))
         for info in proto.graph.output:
             info.type.tensor_type.ClearField("shape")
         try:
@@ -185,7 +201,8 @@ class Opened:
         except (shape_inference.InferenceError, ValueError):
             return {}
         return {
-            i.name: (_sizes(i), _type_of(i)) for i in (*found.input, *found.value_info, *found.output)
+            i.name: (_sizes(i), _type_of(i))
+            for i in (*found.input, *found.value_info, *found.output)
         }
 
     # ── how it changes ─────────────────────────────────────────────────────────────────────────
@@ -234,14 +251,17 @@ class Opened:
     def _model(self) -> Model:
         """What hangs on the input, as a graph of ours."""
         if not OLDEST <= self.opset <= NEWEST:
-            raise CannotSlope(f"it is of opset {self.opset}; those of {OLDEST} to {NEWEST} are known")
+            raise CannotSlope(
+                f"it is of opset {self.opset}; those of {OLDEST} to {NEWEST} are known"
+            )
         for node in self._graph.node:
             if any(a.HasField("g") or a.graphs for a in node.attribute):
                 raise CannotSlope(f"it has a graph within a graph, at `{_named(node)}`")
         model = Model(self._graph.name or "model", self.opset)
         for name, x in self._feeds.items():
-            # A picture's bytes as real numbers; who takes them makes these of them anyway.
-            dtype = DTYPES[self._infos[name][1]] if self.is_real(name) else "float"
+            if not self.is_real(name):
+                raise CannotSlope(f"`{name}` takes whole numbers, which have no slope")
+            dtype = DTYPES[self._infos[name][1]] if name in self._infos else _dtype(x, name)
             model.inputs.append(Value(name, x.shape, dtype))
         for value, draw in self._constants():
             model.tensors[value.name] = Tensor(value, draw)
@@ -273,7 +293,7 @@ class Opened:
     def _values(self) -> dict[str, Value]:
         names = [name for step in self.steps for name in step.outputs]
         unknown = [n for n in names if self.shape(n) is None]
-        shapes = {n: x for n, x in self._asked(unknown).items()} if unknown else {}
+        shapes = self._asked(unknown) if unknown else {}
         found: dict[str, Value] = {}
         for name in names:
             if name in shapes:
@@ -295,7 +315,11 @@ class Sloped:
     softmax, each times its direction."""
 
     def __init__(
-        self, session: Session, outputs: Sequence[str], by: Sequence[str], shape: Sequence[int | str]
+        self,
+        session: Session,
+        outputs: Sequence[str],
+        by: Sequence[str],
+        shape: Sequence[int | str],
     ) -> None:
         self._session, self._outputs, self._by = session, outputs, by
         self.shape = tuple(int(n) for n in shape)
@@ -337,10 +361,10 @@ def _named(node: onnx.NodeProto) -> str:
 
 
 def _dtype(x: NDArray[Any], name: str) -> DType:
-    codes = {np.dtype(numpy_type(code)): dtype for code, dtype in DTYPES.items()}
-    if x.dtype not in codes:
+    found: DType | None = next((d for d in TYPES if NUMPY_NAMES[d] == x.dtype.name), None)
+    if found is None:
         raise CannotSlope(f"`{name}` has numbers of a type that is not known here")
-    return codes[x.dtype]
+    return found
 
 
 def _single(x: NDArray[Any]) -> NDArray[Any]:

@@ -55,9 +55,9 @@ class View:
     def units(self) -> str:
         """In what its numbers are."""
         if not isfinite(self.high):
-            return "in the units of the input, which has no known limits"
-        whole = ", whole numbers" if self.is_whole else ""
-        return f"of numbers from {self.low:g} to {self.high:g}{whole}"
+            return "in the units of the input, whose numbers have no known limits"
+        whole = "whole numbers" if self.is_whole else "numbers"
+        return f"in the units of the input, which takes {whole} from {self.low:g} to {self.high:g}"
 
     def seen(self, x: NDArray[Any]) -> Array:
         """From how the network takes it; one, or several along an axis in front."""

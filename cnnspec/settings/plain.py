@@ -89,7 +89,8 @@ class EarlyStopping(Plain):
 class ClassWeights(Plain):
     """How much each class counts in the loss.
 
-    `balanced` counts each by how rare it is: examples/(classes·examples of the class).
+    `balanced` counts each by how rare it is: examples/(classes·examples of the class). An output of
+    one number tells two classes apart, no and yes.
     """
 
     kind = "class_weights"

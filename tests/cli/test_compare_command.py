@@ -39,7 +39,8 @@ def rows(text: str) -> dict[str, list[str]]:
     """What stands behind each label."""
     lines = [line for line in text.splitlines() if "  " in line.strip()]
     split = [[c for c in line.split("  ") if c.strip()] for line in lines]
-    return {first.strip(): [c.strip() for c in rest] for first, *rest in split}
+    # What came of the runs stands above the settings, of which some have the same names.
+    return {first.strip(): [c.strip() for c in rest] for first, *rest in reversed(split)}
 
 
 def test_runs_stand_side_by_side() -> None:

@@ -10,8 +10,8 @@ from inspect import getmembers, isclass
 from math import ceil, floor
 from pathlib import Path
 
-import draw
 import pytest
+import sampling
 
 from cnnspec import layers
 from cnnspec.layers import FAMILIES, KINDS
@@ -84,7 +84,7 @@ def test_defaults_are_of_their_type(kind: type[Layer]) -> None:
 @every_kind
 def test_a_call_written_and_read_again_is_the_same(kind: type[Layer]) -> None:
     for _ in range(20):
-        layer = draw.layer(kind)
+        layer = sampling.layer(kind)
         again = read(layer.text(), kind)
         assert again.is_whole, layer.text()
         assert again.values == layer.given, layer.text()
@@ -113,7 +113,7 @@ def read(text: str, kind: type[Layer]) -> Bound:
 def test_whatever_reaches_it_it_answers_or_refuses(kind: type[Layer]) -> None:
     answers = 0
     for _ in range(200):
-        layer = draw.layer(kind, random.choice((0, 0.2, 0.5)))
+        layer = sampling.layer(kind, random.choice((0, 0.2, 0.5)))
         xs = inputs(layer)
         try:
             y = layer.shape(*xs)
@@ -130,11 +130,11 @@ def inputs(layer: Layer) -> tuple[Shape, ...]:
     if layer.kind == "input":
         return ()
     if not isinstance(layer, Merge):
-        x = (84,) if layer.kind == "rbf" else draw.shape(most=random.choice((1, 4, 12, 90)))
-        return (x if random.random() < 0.8 else draw.shape(),)
-    x = draw.shape(most=4)
+        x = (84,) if layer.kind == "rbf" else sampling.shape(most=random.choice((1, 4, 12, 90)))
+        return (x if random.random() < 0.8 else sampling.shape(),)
+    x = sampling.shape(most=4)
     n = layer.exactly if layer.exactly and random.random() < 0.8 else random.randint(1, 4)
-    return tuple(x if random.random() < 0.8 else draw.shape(most=3) for _ in range(n))
+    return tuple(x if random.random() < 0.8 else sampling.shape(most=3) for _ in range(n))
 
 
 def examine_refusal(layer: Layer, refusal: Refusal) -> None:

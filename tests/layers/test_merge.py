@@ -3,8 +3,8 @@
 import random
 import re
 
-import draw
 import pytest
+import sampling
 
 from cnnspec.layers import KINDS
 from cnnspec.layers.base import Layer, Work
@@ -116,7 +116,7 @@ def test_advice_makes_branches_agree(kind: type[Merge]) -> None:
         if kind is Concat:
             layer = kind(axis=random.choice(("channels", "height", "length")))
         rank = random.randint(0, 3)
-        xs = [draw.shape(rank if random.random() < 0.9 else None, most=7) for _ in range(2)]
+        xs = [sampling.shape(rank if random.random() < 0.9 else None, most=7) for _ in range(2)]
         if random.random() < 0.4:
             factor = random.randint(1, 3)
             xs[1] = (xs[1][0], *(n * factor - random.randint(0, 1) or 1 for n in xs[0][1:]))

@@ -1,5 +1,7 @@
 """Is it told, and where, that the way of training does not fit the network?"""
 
+from typing import Any
+
 import pytest
 
 from cnnspec import zoo
@@ -156,10 +158,11 @@ def test_one_number_has_nothing_to_be_compared_with(loss: str) -> None:
 
 def test_options_are_asked_as_well() -> None:
     graph = loads(spec(FLAT, "data digits")).graph
-    for given, said in (
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({"words": words(freeze=["cov*"])}, "no layer is called `cov*`"),
         ({"data": "italy_power_demand"}, "the examples of `italy_power_demand` are 1x24"),
-    ):
+    )
+    for given, said in cases:
         sink = Sink()
         assert with_settings(graph, sink, is_training=True, **given) is None
         assert said in sink.ordered()[0].message

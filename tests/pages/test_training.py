@@ -194,6 +194,15 @@ def test_a_disk_that_is_full_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not Path("run/report.html").exists()
 
 
+def test_python_warns_where_a_page_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CNNSPEC_TRACEBACK")
+    training = loads(CLASSES).train(out="run", device="cpu")
+    Path("run/report.html").mkdir()
+    with pytest.warns(UserWarning, match=r"run/report\.html is not written: is a directory"):
+        done(training)
+    assert Path("run/model.onnx").exists()
+
+
 def test_our_own_fault_is_a_note_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CNNSPEC_TRACEBACK")
 

@@ -394,6 +394,18 @@ def test_where_numbers_stop_to_be_finite(broken: str, said: str) -> None:
     assert first_not_finite(training._step, feeds, state) == said
 
 
+def test_a_layer_that_is_called_as_the_loss_is_named() -> None:
+    network = PLAIN.replace("fc 3", "fc 3 as loss1")
+    training = begun(spec(network=network, train=TRAIN))
+    feeds = training._feeding.feeds(next(batches(training.splits.train, 4, threads=0)))
+    feeds["lr"] = np.array(1e-2, np.float32)
+    feeds["input"] = np.ones_like(feeds["input"])
+    state = training.stepper.state()
+    state["loss1.weight"][:] = 3e38
+    said = "the first values that are not finite are those of `loss1`"
+    assert first_not_finite(training._step, feeds, state) == said
+
+
 def test_data_that_cannot_teach_is_told_before_the_first_step() -> None:
     write_data("tiny.npz", classes=1)
     with pytest.raises(BadData, match="are of one class"):

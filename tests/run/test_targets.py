@@ -32,8 +32,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def write(**arrays: Array) -> None:
-    np.savez("it.npz", **arrays)
+def write(x: Array, y: Array) -> None:
+    np.savez("it.npz", x=x, y=y)
 
 
 def vectors(y: Array) -> None:
@@ -91,9 +91,10 @@ def test_numbers_stay_numbers() -> None:
     assert "targets=numbers" in Path("run/spec.cnn").read_text()
 
 
-def test_numbers_are_compared_by_their_squares_where_nothing_is_said() -> None:
-    vectors(RNG.normal(size=(N, 2)))
-    training = begun(text("  input 5 -> fc 2"))
+@pytest.mark.parametrize("n", [1, 2])
+def test_numbers_are_compared_by_their_squares_where_nothing_is_said(n: int) -> None:
+    vectors(RNG.normal(size=(N, n)))
+    training = begun(text(f"  input 5 -> fc {n}"))
     z, _, y = answers(training)
     np.testing.assert_allclose(first_loss(training), ((z["output"] - y) ** 2).mean(), rtol=1e-5)
 
@@ -113,6 +114,12 @@ def test_what_the_file_has_must_fit_the_loss() -> None:
     with pytest.raises(SpecError, match="`loss hinge` compares with classes; `data npz` gives num"):
         begun(text("  input 5 -> fc 3", "loss hinge"))
     assert not Path("run").exists()
+
+
+def test_classes_that_only_the_file_tells_of_need_several_numbers() -> None:
+    vectors(uneven(2))
+    with pytest.raises(SpecError, match="as none is named, compares the numbers of several"):
+        begun(text("  input 5 -> fc 1"))
 
 
 def test_as_many_numbers_as_the_network_gives() -> None:

@@ -108,3 +108,101 @@ addEventListener("hashchange", () => {
   const part = document.querySelector(".drawing :target");
   if (part) part.scrollIntoView({ block: "center", inline: "center" });
 });
+
+// ── `data-slide`: a window moves over numbers, step by step ─────────────────────────────────────
+// The steps stand in a table, with every product; nothing is calculated here.
+for (const stage of document.querySelectorAll("[data-slide]")) {
+  const all = (selector, from = stage) => [...from.querySelectorAll(selector)];
+  const pair = (text) => text.split(" ").map(Number);
+  const grid = (table) => [...table.tBodies[0].rows].map((row) => all("td", row));
+  const opened = (table) => { table.hidden = false; return grid(table).flat(); };
+  const [high, wide] = pair(stage.dataset.window), [down, right] = pair(stage.dataset.dilation);
+  const columns = Number(stage.dataset.columns);
+  const steps = all("[data-steps] tbody tr"), inputs = all("[data-input]").map(grid);
+  const lanes = all("[data-lane]").map((lane) => ({
+    operation: lane.dataset.lane,
+    kernels: all("[data-kernel]", lane).map(grid),
+    under: all("[data-under]", lane).map(opened).flat(),
+    products: all("[data-product]", lane).map(opened).flat(),
+    output: grid(lane.querySelector("[data-output]")).flat(),
+    sum: lane.querySelector("[data-sum]"),
+  }));
+  const player = stage.querySelector("[data-player]"), range = player.querySelector("input");
+  const play = player.querySelector("[data-play]"), said = player.querySelector("output");
+  let now = 0, timer = 0, lit = [];
+  // The window at step n; the output stays filled up to where the scrubber is.
+  const show = (n) => {
+    const [top, left] = pair(steps[n].dataset.at);
+    for (const cell of lit) { cell.classList.remove("lit"); delete cell.dataset.w; }
+    lit = [];
+    inputs.forEach((rows, channel) => {
+      for (let a = 0; a < high; a++)
+        for (let b = 0; b < wide; b++) {
+          const cell = rows[top + a * down][left + b * right];
+          const kernel = lanes[0].kernels[channel];
+          cell.classList.add("lit");
+          if (kernel) cell.dataset.w = kernel[a][b].textContent;
+          lit.push(cell);
+        }
+    });
+    const sums = all("[data-products]", steps[n]);
+    lanes.forEach((lane, k) => {
+      const products = sums[k].dataset.products.split(" "), result = sums[k].dataset.result;
+      const seen = (steps[n].dataset.under || "").split(" ");
+      lane.under.forEach((cell, i) => { cell.textContent = seen[i]; });
+      lane.products.forEach((cell, i) => {
+        cell.textContent = products[i];
+        cell.classList.toggle("most", lane.operation === "max" && products[i] === result);
+      });
+      lane.sum.hidden = false;
+      lane.sum.replaceChildren(...[...sums[k].children].map((line) => line.cloneNode(true)));
+      lane.output.forEach((cell, i) => {
+        cell.classList.toggle("later", i > now);
+        cell.classList.toggle("now", i === n);
+      });
+    });
+    const [row, column] = steps[n].cells;
+    said.textContent = `row ${row.textContent}, column ${column.textContent} · ${n + 1} of ${steps.length}`;
+    range.setAttribute("aria-valuetext", said.textContent);
+    for (const other of steps) other.classList.toggle("now", other === steps[n]);
+  };
+  const go = (n) => {
+    now = Math.max(0, Math.min(steps.length - 1, n));
+    range.value = String(now);
+    show(now);
+  };
+  const stop = () => { clearInterval(timer); timer = 0; play.textContent = "Play"; };
+  const toggle = () => {
+    if (timer) { stop(); return; }
+    if (now === steps.length - 1) go(0);
+    play.textContent = "Pause";
+    timer = setInterval(() => {
+      go(now + 1);
+      if (now === steps.length - 1) stop();
+    }, Math.max(60, Math.min(900, 30000 / steps.length)));
+  };
+  const by = (n) => { stop(); go(now + n); };
+  player.querySelector("[data-back]").addEventListener("click", () => by(-1));
+  player.querySelector("[data-next]").addEventListener("click", () => by(1));
+  play.addEventListener("click", toggle);
+  range.addEventListener("input", () => { stop(); go(Number(range.value)); });
+  player.addEventListener("keydown", (event) => {
+    const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns };
+    if (event.key in moves) by(moves[event.key]);
+    else if (event.key === "Home") by(-now);
+    else if (event.key === "End") by(steps.length);
+    else if (event.key === " " && event.target === range) toggle();
+    else return;
+    event.preventDefault();
+  });
+  for (const lane of lanes)
+    lane.output.forEach((cell, i) => {
+      cell.addEventListener("click", () => { by(i - now); range.focus({ preventScroll: true }); });
+      cell.addEventListener("pointerenter", () => { if (!timer) show(i); });
+      cell.addEventListener("pointerleave", () => { if (!timer) show(now); });
+    });
+  steps.forEach((row, i) => row.addEventListener("click", () => by(i - now)));
+  stage.classList.remove("still");
+  player.hidden = false;
+  go(Number(stage.dataset.start));
+}

@@ -21,6 +21,11 @@ def read_digits(data: Data, wanted: Wanted) -> Found:
     return Found(held(wanted.name, x, y, data, wanted), "classes", digest_of(x, y), DIGITS)
 
 
+def digits() -> Array:
+    """The pictures of the digits, 28x28 bytes each."""
+    return _arrays("mnist10k")["images"]
+
+
 def read_italy(data: Data, wanted: Wanted) -> Found:
     """67 days for training and 1,029 for test."""
     arrays = _arrays("italy_power_demand")
