@@ -27,8 +27,10 @@ PAGES = [
         "CHANGELOG.md",
         "docs/language.md",
         "docs/commands.md",
+        "docs/convolve.md",
         "docs/figures.md",
         "docs/onnx.md",
+        "docs/look.md",
         "docs/pages.md",
     )
 ]

@@ -61,12 +61,13 @@ def can_draw() -> bool:
 
 def _lines(found: Exercise, look: Look) -> Iterator[str]:
     slide = found.result.slide
-    yield _bold(found.title, look)
-    yield " · ".join([*found.facts(), *_bias(slide)])
+    yield from (_bold(line, look) for line in _wrapped(found.title, look))
+    yield from _wrapped(" · ".join([*found.facts(), *_bias(slide)]), look)
     yield ""
     step = None if look.place is None else slide.step(look.place[0] - 1, look.place[1] - 1)
     yield from _beside(_blocks(found, step, look), look)
-    yield from _sizes(slide, found.result.output)
+    for line in _sizes(slide, found.result.output):
+        yield from _wrapped(line, look)
     yield from _arithmetic(found, look, step)
     if step is None:
         yield from _other_way(found, look)
@@ -114,10 +115,16 @@ def _blocks(found: Exercise, step: Step | None, look: Look) -> Iterator[Block]:
             if not slide.is_pool and _is_new(slide.kernel, c):
                 yield _kernel_block(slide, c)
     elif not slide.is_pool:
-        yield from (_kernel_block(slide, c) for c in range(1))
+        yield from _kernels(slide)
     if _fits(found.result.output) or not found.is_picture:
         here = frozenset([(step.row, step.column)] if step else [])
         yield Block(f"output {_size(found.result.output)}", found.result.output, here)
+
+
+def _kernels(slide: Slide) -> Iterator[Block]:
+    """One for each channel, or one for all of them."""
+    channels = range(len(slide.channels))
+    return (_kernel_block(slide, c) for c in channels if _is_new(slide.kernel, c))
 
 
 def _is_new(k: Kernel, channel: int) -> bool:
@@ -229,7 +236,8 @@ def _arithmetic(found: Exercise, look: Look, step: Step | None) -> Iterator[str]
         for one in slide.steps():
             yield from _told(slide, one, look)
     else:
-        yield f"--at ROW,COLUMN shows the arithmetic of one of {count:,} places, --steps of all"
+        said = f"--at ROW,COLUMN shows the arithmetic of one of {count:,} places, --steps of all"
+        yield from _wrapped(said, look)
 
 
 def _told(slide: Slide, step: Step, look: Look) -> Iterator[str]:
@@ -248,7 +256,14 @@ def _wrapped(text: str, look: Look) -> Iterator[str]:
         yield text
         return
     margin = " " * (len(text) - len(text.lstrip()) + 4)
-    yield from wrap(text, max(look.room, 20), subsequent_indent=margin, break_long_words=False)
+    first = text[: len(text) - len(text.lstrip())]
+    yield from wrap(
+        text.lstrip(),
+        max(look.room, 20),
+        initial_indent=first,
+        subsequent_indent=margin,
+        break_long_words=False,
+    )
 
 
 # ── the other of correlation and convolution ────────────────────────────────────────────────────
@@ -268,11 +283,8 @@ def _other_way(found: Exercise, look: Look) -> Iterator[str]:
         yield from _wrapped(f"{TITLES[other.slide.operation]} would be another; see -o", look)
         return
     yield from _wrapped(f"{TITLES[other.slide.operation]} would be", look)
-    yield from _beside(iter([_kernel_block(other.slide, 0), _output(other)]), look)
-
-
-def _output(result: Result) -> Block:
-    return Block(f"output {_size(result.output)}", result.output)
+    blocks = [*_kernels(other.slide), Block(f"output {_size(other.output)}", other.output)]
+    yield from _beside(iter(blocks), look)
 
 
 # ── lists ───────────────────────────────────────────────────────────────────────────────────────

@@ -12,7 +12,7 @@ from cnnspec.layers.window import Window, window
 from cnnspec.sliding.examples import DIGITS, example
 from cnnspec.sliding.exercise import Exercise, Result, Rows
 from cnnspec.sliding.kernels import Kernel, kernel
-from cnnspec.sliding.matrix import is_written, planes
+from cnnspec.sliding.matrix import Plane, is_written, planes
 from cnnspec.sliding.numbers import Number, number, plain
 from cnnspec.sliding.slide import Operation, Slide
 
@@ -153,19 +153,16 @@ def _input(asked: Asked) -> Input:
             return _of_bytes(asked.image, file.read(), asked)
     if name.startswith(f"{DIGITS}:"):
         return _digit(name, asked)
-    if asked.colours is not None:
-        raise ValueError(f"{name}: there is no such picture, and --channels is for pictures")
-    if is_written(name):
-        return _written("input", name)
     try:
-        found = example(name)
+        found = planes(name) if is_written(name) else example(name)
     except ValueError as fault:
-        raise ValueError(f"{name}: {fault}") from None
-    return Input(name, found, [name], is_picture=False)
+        raise fault if is_written(name) else ValueError(f"{name}: {fault}") from None
+    if asked.colours is not None:
+        raise ValueError("--channels is for pictures; a matrix has the channels that it has")
+    return _input_of("input" if is_written(name) else name, found)
 
 
-def _written(name: str, text: str) -> Input:
-    found = planes(text)
+def _input_of(name: str, found: Sequence[Plane]) -> Input:
     names = [name] if len(found) == 1 else [f"channel {k}" for k in range(1, len(found) + 1)]
     return Input(name, found, names, is_picture=False)
 
@@ -178,7 +175,10 @@ def _digit(name: str, asked: Asked) -> Input:
         raise ValueError(f"{name}: behind the colon stands the digit's number, as in digits:17")
     if asked.colours == "rgb":
         raise ValueError(f"{name}: it is grey")
-    found = digit(int(k))
+    try:
+        found = digit(int(k))
+    except ValueError as fault:
+        raise ValueError(f"{name}: {fault}") from None
     return Input(name, list(found.values), found.channels, is_picture=True, array=found.values)
 
 
@@ -188,8 +188,7 @@ def _of_bytes(name: str, data: bytes, asked: Asked) -> Input:
         if text is not None:
             if asked.colours is not None:
                 raise ValueError("it is no picture, which --channels is for")
-            found = _written(name, text)
-            return Input(os.path.basename(name), found.channels, found.names, is_picture=False)
+            return _input_of(os.path.basename(name), planes(text))
         from cnnspec.run.planes import read_planes
 
         read = read_planes(data, asked.colours)

@@ -116,6 +116,7 @@ class Outcome:
         self.faults: list[Item] = []
         self.resized = 0
         self.softmaxed: set[str] = set()
+        self.distances: set[str] = set()
         self.unlabelled: set[int] = set()
         self.names: list[str] = []
         self.raw: dict[str, list[Array]] = {}
@@ -154,7 +155,7 @@ def open_model(model: str, device: "Device", asked: SpecAsked, colour: str) -> "
 
 def _run(session: "Session", paths: Sequence[str], labels: Sequence[str] | None, how: Asked) -> int:
     from cnnspec.cli.answers import Table, as_json
-    from cnnspec.run.answers import labels_of, sigmoids_of
+    from cnnspec.run.answers import kinds_of, labels_of
     from cnnspec.run.inputs import listed
     from cnnspec.run.outputs import save
     from cnnspec.run.wanted import wanted
@@ -163,14 +164,14 @@ def _run(session: "Session", paths: Sequence[str], labels: Sequence[str] | None,
     if note is not None:
         _tell(note)
     labels = labels or labels_of(session.metadata)
-    sigmoids = sigmoids_of(session.metadata)
+    kinds = kinds_of(session.metadata)
     listing = listed(paths)
     done = Outcome(how["save"] is not None)
     table = Table(listing.files, [o.name for o in session.outputs], how["colour"])
     with _shown(listing) as show:
         for item, ys in _outputs(session, wants, listing, how):
             done.add(item, ys)
-            answers = _answers(ys, sigmoids, labels, how["top"], done)
+            answers = _answers(ys, kinds, labels, how["top"], done)
             if how["form"] == "json":
                 show(item, [as_json(item, answers)])
             else:
@@ -208,19 +209,24 @@ def _outputs(
 
 def _answers(
     ys: "Mapping[str, Array]",
-    sigmoids: set[str],
+    kinds: Mapping[str, str],
     labels: Sequence[str] | None,
     top: int,
     done: Outcome,
 ) -> "Answers":
     from cnnspec.run.answers import Ranking, answer
+    from cnnspec.settings.loss import DISTANCES
 
     found: dict[str, Answer] = {}
     for name, y in ys.items():
-        said = answer(y, labels, top, is_sigmoid=name in sigmoids)
+        kind = kinds.get(name)
+        is_distance = kind == DISTANCES
+        said = answer(y, labels, top, is_sigmoid=kind == "sigmoid", is_distance=is_distance)
         if isinstance(said, Ranking):
             done.unlabelled |= {y.size} if labels and said.classes[0].label is None else set()
-            done.softmaxed |= {name} if said.is_softmaxed else set()
+            (done.distances if is_distance else done.softmaxed).update(
+                [name] if said.is_softmaxed else ()
+            )
         found[name] = said
     return found
 
@@ -268,6 +274,11 @@ def _tell_all(done: Outcome, listing: "Listing", labels: Sequence[str] | None, f
         _tell(f"{count(done.resized, 'picture')} resized to the size of the input (--fit {fit})")
     for name in sorted(done.softmaxed):
         _tell(f"`{name}` has no probabilities; these are its softmax")
+    for name in sorted(done.distances):
+        _tell(
+            f"`{name}` has distances, the least of which wins; these are the softmax of their "
+            "opposites"
+        )
     for n in sorted(done.unlabelled):
         _tell(f"{len(labels or ()):,} labels do not name {n:,} classes and are left out")
     if listing.passed_over:

@@ -13,6 +13,11 @@ Manner = Literal["clip", "stretch", "signed"]
 
 Floats = NDArray[np.float64]
 
+MANY = 10_000
+"""Numbers from which on the few strongest edges do not make all others pale."""
+
+USUAL = 0.995
+
 
 @record
 class Scale:
@@ -48,8 +53,18 @@ def scale(result: Result, manner: Manner | None, *, is_picture: bool) -> Scale:
             least, most = float(x.min()), float(x.max())
             return Scale(least, most, f"black is {least:g}, white is {most:g}")
         case "signed":
-            most = float(np.abs(x).max()) or 1.0
-            return Scale(-most, most, f"grey is 0, black is {-most:g}, white is {most:g}")
+            most, largest = _usual(x)
+            more = " and beyond" if most < largest else ""
+            return Scale(-most, most, f"grey is 0, black is {-most:g}, white is {most:g}{more}")
+
+
+def _usual(x: Floats) -> tuple[float, float]:
+    """How far from zero most numbers of a picture are at most, and how far any is."""
+    away = np.abs(x)
+    largest = float(away.max()) or 1.0
+    if x.size < MANY:
+        return largest, largest
+    return float(np.quantile(away, USUAL)) or largest, largest
 
 
 def _clipped(x: Floats) -> str:

@@ -255,8 +255,7 @@ def grid(maps: Maps) -> Grid:
     scale = _scale(low, high)
     more = f"{safe(maps.layer.what)} · {'x'.join(map(str, maps.shape))}"
     if x.ndim == 1:
-        cells = _cells(x)
-        pixels = _coloured(cells, low, high)
+        pixels = _cells(x, low, high)
         one = images.image(pixels, f"{name}: {x.size} numbers", wide=min(x.size, CELLS) * 14)
         zeros = f" · {maps.dead:,} of {x.size:,} are 0" if maps.dead else ""
         return Grid(_plain(maps.layer.name), name, more + zeros, [one], pixels, scale)
@@ -334,12 +333,13 @@ def _small(x: Array) -> Array:
     return images.shrunk(images.flat(x[None]), SMALL)[0]
 
 
-def _cells(x: Array) -> Array:
-    """A vector as rows of cells, from the left."""
+def _cells(x: Array, low: float, high: float) -> Bytes:
+    """A vector as rows of cells, from the left; nothing behind its end."""
     wide = min(x.size, CELLS)
-    cells = np.zeros(-(-x.size // wide) * wide, np.float32)
-    cells[: x.size] = x
-    return cells.reshape(-1, wide)
+    cells = np.zeros((-(-x.size // wide) * wide, 4), np.uint8)
+    cells[: x.size, :3] = _coloured(x[None], low, high)[0]
+    cells[: x.size, 3] = 255
+    return cells.reshape(-1, wide, 4)
 
 
 def _scale(low: float, high: float) -> Scale:

@@ -91,12 +91,19 @@ class Summary:
 Answer = Ranking | Decision | Number | Summary
 
 
-def answer(y: Array, labels: Sequence[str] | None, top: int, *, is_sigmoid: bool = False) -> Answer:
+def answer(
+    y: Array,
+    labels: Sequence[str] | None,
+    top: int,
+    *,
+    is_sigmoid: bool = False,
+    is_distance: bool = False,
+) -> Answer:
     """What one output says of one item.
 
     A vector is a ranking, whole numbers are classes, one number is itself; all else is summarised.
     Labels are used where there are as many as classes. After a sigmoid each number is a probability
-    by itself.
+    by itself; of distances the smallest wins.
     """
     # A classifier without a last dense layer leaves maps of 1x1.
     flat = y.reshape(-1) if y.size and sum(n > 1 for n in y.shape) <= 1 else y
@@ -106,7 +113,7 @@ def answer(y: Array, labels: Sequence[str] | None, top: int, *, is_sigmoid: bool
     if values.size == 1:
         return Number(_finite(values.item()))
     if values.ndim == 1 and values.size:
-        return _ranked(values, labels, top, is_sigmoid)
+        return _ranked(-values if is_distance else values, labels, top, is_sigmoid)
     return _summed_up(values, labels, top)
 
 
@@ -181,11 +188,16 @@ def _finite(x: float) -> float | None:
 
 def sigmoids_of(metadata: Mapping[str, str]) -> set[str]:
     """The outputs that a model says to come from a sigmoid."""
+    return {name for name, kind in kinds_of(metadata).items() if kind == "sigmoid"}
+
+
+def kinds_of(metadata: Mapping[str, str]) -> dict[str, str]:
+    """The kind of the last layer of each output, where a model says it."""
     try:
         found = TypeAdapter(dict[str, dict[str, str]]).validate_json(metadata.get(OUTPUTS, "{}"))
     except ValidationError:
-        return set()
-    return {name for name, facts in found.items() if facts.get("kind") == "sigmoid"}
+        return {}
+    return {name: facts.get("kind", "") for name, facts in found.items()}
 
 
 def labels_of(metadata: Mapping[str, str]) -> list[str] | None:

@@ -1,18 +1,18 @@
 """What does a network look at in one input, and how little would make it say something else?"""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnspec.model.graph import Graph
-from cnnspec.run.answers import Class, labels_of
+from cnnspec.run.answers import Class, kinds_of, labels_of
 from cnnspec.run.look_answer import (
     Reading,
     best,
     direction,
-    kind_of_output,
     probabilities,
     ranked,
     reading,
@@ -40,6 +40,8 @@ MOST_LAYERS = 48
 MOST_CAMS = 4
 
 DRAWN_APART = "what it hangs on is not shown"
+
+NO_CLASS = {"masks": "a class for each place", "numbers": "numbers", "picture": "a picture"}
 
 
 @record
@@ -130,6 +132,8 @@ class Look:
 
 def look(given: Given, wishes: Wishes) -> Look:
     """Raises `NoLayer`, `NoClass`, and what the runtime raises."""
+    if not all(np.isfinite(x).all() for x in given.feeds.values()):
+        raise ValueError(f"{given.name}: it has numbers that are not finite")
     return _Looking(given, wishes).done()
 
 
@@ -141,11 +145,18 @@ class _Looking:
         self.known = layers(o, given.graph)
         self.shown = self._shown()
         found = o.values(given.feeds, [o.output, o.last])
+        n = len(next(iter(given.feeds.values())))
+        for name, x in found.items():
+            if x.ndim == 0 or len(x) != n:
+                raise ValueError(f"the output `{name}` does not have one entry for each input")
         self.y, self.z = found[o.output][0], found[o.last][0]
         metadata = {p.key: p.value for p in given.proto.metadata_props}
-        kind = kind_of_output(metadata, o.output)
+        kind = kinds_of(metadata).get(o.output, "")
         labels = given.labels or labels_of(metadata)
         self.how = reading(self.y, o.last_op, kind, labels, given.graph)
+        if not np.isfinite(self.z).all():
+            self.notes.append("the answer has numbers that are not finite: it is no class")
+            self.how = replace(self.how, gives="picture")
         self.p = probabilities(self.y, self.how)
         self.said = best(self.z, self.how) if self.how.gives != "picture" else 0
         self.k = self.said
@@ -207,7 +218,9 @@ class _Looking:
 
     def _sloped(self) -> Sloped | None:
         if self.how.gives == "picture":
-            self.notes.append(f"{DRAWN_APART}: the network gives a picture, no classes")
+            size = "x".join(map(str, self.y.shape))
+            said = f"the output of {size} is taken for a picture, which has no classes"
+            self.notes.append(f"{DRAWN_APART}: {said}")
             return None
         by = [v.name for v in self.given.views]
         distance = self.how.is_distance
@@ -300,7 +313,8 @@ class _Looking:
         if self.wishes.attack is None:
             return None
         if self.how.gives not in ("classes", "yes or no"):
-            self.notes.append(f"no attack: the network gives {self.how.gives}, no class to flip")
+            what = NO_CLASS[self.how.gives]
+            self.notes.append(f"no attack: the network gives {what}, no one class to flip")
             return None
         if len(self.given.views) > 1 or self.sloped is None:
             why = "there are no slopes" if self.sloped is None else "it takes several inputs"

@@ -4,7 +4,7 @@ The one place that knows for `look` how an output is read: what its scores are, 
 mean, and what of them a picture of a class is made from.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import prod
 from typing import Any, Literal
 
@@ -174,16 +174,3 @@ def ranked(p: Floats, how: Reading, top: int) -> list[Class]:
         Class(int(k), how.label(int(k)) if how.labels else None, float(p[k]))
         for k in list(order)[:top]
     ]
-
-
-def kind_of_output(metadata: Mapping[str, str], name: str) -> str:
-    """The kind of the last layer, where a model says it."""
-    from pydantic import TypeAdapter, ValidationError
-
-    from cnnspec.run.answers import OUTPUTS
-
-    try:
-        told = TypeAdapter(dict[str, dict[str, str]]).validate_json(metadata.get(OUTPUTS, "{}"))
-    except ValidationError:
-        return ""
-    return told.get(name, {}).get("kind", "")

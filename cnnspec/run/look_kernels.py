@@ -13,7 +13,9 @@ from cnnspec.text.record import record
 
 Array = NDArray[np.float32]
 
-MOST_KERNELS = 64
+MOST_KERNELS, MOST_DEEPER = 64, 32
+"""Kernels of the first layer, and of one behind it."""
+
 MOST_LAYERS = 8
 
 
@@ -54,7 +56,8 @@ def _of(opened: Opened, step: Step, views: Sequence[View], *, is_first: bool) ->
         # One number each: there is nothing to see.
         return None
     shown = x if is_first and x.shape[1] <= 4 else x[:, :1]
-    return Kernels(step.outputs[0], shown[:MOST_KERNELS], len(x), x.shape[1], is_first)
+    most = MOST_KERNELS if is_first else MOST_DEEPER
+    return Kernels(step.outputs[0], shown[:most], len(x), x.shape[1], is_first)
 
 
 def _of_dense(step: Step, x: Array, views: Sequence[View]) -> Kernels | None:

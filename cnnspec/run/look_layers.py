@@ -95,7 +95,14 @@ def _meant(text: str, names: set[str]) -> set[str]:
 
 def _unknown(text: str, names: Sequence[str]) -> str:
     near = nearest(text, names)
-    order = sorted(names, key=lambda n: (n != near, distance(text.lower(), n.lower(), 12)))
+    low = text.lower()
+
+    def far(name: str) -> tuple[bool, int, int]:
+        # Names begin with what people remember of them.
+        beginning = distance(low, name.lower()[: len(low)], 12)
+        return name != near, beginning, distance(low, name.lower(), 12)
+
+    order = sorted(names, key=far)
     more = f", and {len(order) - MOST_SAID:,} more" if len(order) > MOST_SAID else ""
     return f"there is no layer `{text}`; there are {', '.join(order[:MOST_SAID])}{more}"
 
@@ -105,7 +112,8 @@ def usual(found: Sequence[Layer], opened: Opened, graph: Graph | None) -> list[L
     named = {x.name: x for x in found}
     if graph is not None:
         return [named[name] for name in stages(graph, MOST) if name in named]
-    names = [name for name in named if _is_stage(opened, name, _takers(opened))]
+    takers = _takers(opened)
+    names = [name for name in named if _is_stage(opened, name, takers)]
     if len(names) > MOST:
         places = [round(k * (len(names) - 1) / (MOST - 1)) for k in range(MOST)]
         names = [names[k] for k in dict.fromkeys(places)]
@@ -122,11 +130,18 @@ def _takers(opened: Opened) -> Mapping[str, list[Step]]:
 
 def _is_stage(opened: Opened, name: str, takers: Mapping[str, list[Step]]) -> bool:
     """Is its shape changed by what follows, or is there nothing that follows?"""
+    alone = _alone(takers, name)
+    while alone is not None and opened.shape(alone.outputs[0]) == opened.shape(name):
+        if alone.op not in VIEWS:
+            return alone.op in NEW
+        alone = _alone(takers, alone.outputs[0])
+    return True
+
+
+def _alone(takers: Mapping[str, list[Step]], name: str) -> Step | None:
+    """Who takes a value, if it is one."""
     steps = takers.get(name, [])
-    alone = steps[0] if len(steps) == 1 else None
-    if alone is None:
-        return True
-    return opened.shape(alone.outputs[0]) != opened.shape(name) or alone.op in NEW
+    return steps[0] if len(steps) == 1 else None
 
 
 def where_last(opened: Opened, graph: Graph | None) -> str | None:
@@ -149,11 +164,8 @@ def where_last(opened: Opened, graph: Graph | None) -> str | None:
         return None
     size = (opened.shape(convs[-1]) or ())[2:]
     # In the order in which they run, so that what follows the convolution there is among them.
-    return next(
-        name
-        for name, _ in reversed(reached)
-        if (opened.shape(name) or ())[2:] == size and _leads(opened, name)
-    )
+    alike = (name for name, _ in reversed(reached) if (opened.shape(name) or ())[2:] == size)
+    return next((name for name in alike if _leads(opened, name)), None)
 
 
 def _leads(opened: Opened, name: str) -> bool:

@@ -133,6 +133,9 @@ class Opened:
         if key not in self._sessions:
             self._sessions[key] = open_session(self._with_outputs(key).SerializeToString(), "cpu")
         found = self._sessions[key].run(dict(feeds), key)
+        for name, x in found.items():
+            if not isinstance(x, np.ndarray):
+                raise ValueError(f"`{name}` is no array of numbers")
         return {name: _single(found[name]) for name in key}
 
     @property
@@ -176,10 +179,11 @@ class Opened:
     def _hanging(self) -> Iterator[Step]:
         hang = set(self._feeds)
         for k, node in enumerate(self._graph.node):
-            if node.op_type not in SIZES and any(name in hang for name in node.input):
+            taken = (*node.input, *_taken_within(node))
+            if node.op_type not in SIZES and any(name in hang for name in taken):
                 hang.update(node.output)
                 name = node.name or f"{node.op_type}_{k}"
-                yield Step(node.op_type, name, tuple(node.input), tuple(filter(None, node.output)))
+                yield Step(node.op_type, name, taken, tuple(filter(None, node.output)))
 
     def _inferred(self) -> dict[str, tuple[Shape | None, int]]:
         proto = onnx.ModelProto()
@@ -237,12 +241,17 @@ class Opened:
         for name in by:
             dx = found[name]
             if dx is None:
-                raise CannotSlope(f"the answer does not hang on `{name}`")
+                why = "other than by whole numbers" if self._is_quantised else ""
+                raise CannotSlope(f"the answer does not hang on `{name}` {why}".rstrip())
             with g.layer(f"{name}{SLOPE}", ""):
                 real = g.op("Cast", dx, dtype="float", to=TYPES["float"])
             names.append(real.name)
             g.output(real)
         return Sloped(CompiledModel(model.living()).session("cpu"), names, by, before.shape)
+
+    @property
+    def _is_quantised(self) -> bool:
+        return any(step.op == "QuantizeLinear" for step in self.steps)
 
     @property
     def _count(self) -> int:
@@ -306,8 +315,9 @@ class Opened:
         return found
 
     def _asked(self, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-        session = open_session(self._with_outputs(names).SerializeToString(), "cpu")
-        return session.run(dict(self._feeds), names)
+        # The runtime's optimiser would put constants in the place of outputs, and stumble over it.
+        model = self._with_outputs(names).SerializeToString()
+        return open_session(model, "cpu", optimise=False).run(dict(self._feeds), names)
 
 
 class Sloped:
@@ -332,6 +342,14 @@ class Sloped:
 
 
 # ── parts ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _taken_within(node: onnx.NodeProto) -> Iterator[str]:
+    """What graphs within an operator may take from around it."""
+    for a in node.attribute:
+        for graph in (a.g, *a.graphs):
+            for inner in graph.node:
+                yield from (*inner.input, *_taken_within(inner))
 
 
 def _as_ours(node: onnx.NodeProto, name: str) -> Node:

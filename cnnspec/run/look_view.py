@@ -98,7 +98,7 @@ def _limits(wanted: Wanted, x: NDArray[Any], is_picture: bool) -> tuple[float, f
     if wanted.raw or wanted.dtype == np.uint8:
         return 0.0, 255.0
     # Numbers of an array may be anything; those of pictures are parts of white.
-    if is_picture and x.size and 0 <= float(np.nanmin(x)) <= float(np.nanmax(x)) <= 1:
+    if is_picture and x.size and 0 <= float(x.min()) <= float(x.max()) <= 1:
         return 0.0, 1.0
     return -inf, inf
 

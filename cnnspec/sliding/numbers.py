@@ -11,6 +11,11 @@ LONGEST = 40
 MOST = Fraction(10**60)
 """What comes of numbers up to here, and down to one over it, is still within a float's reach."""
 
+LEAST = 1 / MOST
+
+FEW = 18
+"""Digits that surely stay below that: most numbers have no more, and are read at once."""
+
 PLACES = 4
 """Digits behind the point that are shown at most."""
 
@@ -22,6 +27,8 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?")
 
 def number(text: str) -> Number:
     """`3`, `-0.5`, `1e-3`, `1/9`. Raises `ValueError` with what is wrong, as a clause."""
+    if text.isdigit() and text.isascii() and len(text) <= FEW:
+        return int(text)
     above, slash, below = text.replace("\N{MINUS SIGN}", "-").partition("/")
     if len(text) > LONGEST or not _NUMBER.fullmatch(above):
         raise ValueError(f"`{_short(text)}` is no number{_why(text)}")
@@ -29,8 +36,8 @@ def number(text: str) -> Number:
         raise ValueError(f"`{_short(text)}` is no fraction such as 1/9")
     if slash and not Fraction(below):
         raise ValueError(f"`{_short(text)}` divides by zero")
-    found = Fraction(above) / Fraction(below if slash else 1)
-    if found and not 1 / MOST <= abs(found) <= MOST:
+    found = Fraction(above) / Fraction(below) if slash else Fraction(above)
+    if found and not LEAST <= abs(found) <= MOST:
         raise ValueError(f"`{_short(text)}` is too {'large' if abs(found) > 1 else 'small'}")
     return plain(found)
 

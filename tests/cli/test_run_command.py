@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from calls import Result, cnnspec
-from cnnspec.api import loads
+from cnnspec.api import load, loads
 from cnnspec.cli import COMMANDS
 
 SPEC = "network N {\n  input 1x4x4\n  flatten -> fc 3 -> softmax\n}\n"
@@ -120,6 +120,19 @@ def test_several_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
     (line,) = lines(run("net.onnx", "pics/a.png", "--format", "json").out)
     assert (line["output"], line["softmax"]) == ("logits", True)
     assert [m["output"] for m in line["more"]] == ["map", "sure"]
+
+
+def test_of_a_network_of_distances_the_nearest_comes_first() -> None:
+    x = np.random.default_rng(0).random((1, 1, 32, 32)).astype(np.float32)
+    np.save("digit.npy", x)
+    made = load("lenet5_1998").compile().run(x)["output"][0]
+    found = run("lenet5_1998", "digit.npy", "--format", "json")
+    (line,) = lines(found.out)
+    assert line["top"][0]["index"] == int(made.argmin())
+    said = (
+        "`output` has distances, the least of which wins; these are the softmax of their opposites"
+    )
+    assert said in found.err.splitlines()
 
 
 def test_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from cnnspec.run.answers import (
     Ranking,
     Summary,
     answer,
+    kinds_of,
     labels_of,
     read_labels,
     sigmoids_of,
@@ -36,6 +37,20 @@ def test_other_numbers_become_probabilities() -> None:
     p = [c.probability for c in found.classes]
     assert p == pytest.approx([1 / (1 + np.exp(-1)), 1 / (1 + np.exp(1)), 0])
     assert found.as_json()["softmax"] is True
+
+
+def test_of_distances_the_nearest_is_the_likeliest() -> None:
+    found = answer(np.array([3.0, 1.0, 2.0]), NAMES, 5, is_distance=True)
+    assert isinstance(found, Ranking)
+    assert [c.label for c in found.classes] == ["dog", "fox", "cat"]
+    e = np.exp([-1.0, -2.0, -3.0])
+    assert [c.probability for c in found.classes] == pytest.approx((e / e.sum()).tolist())
+    # Distances that happen to sum up to 1 are distances all the same.
+    few = answer(np.array([0.7, 0.3]), None, 1, is_distance=True)
+    assert isinstance(few, Ranking)
+    assert few.classes[0].index == 1
+    said = {OUTPUTS: '{"a": {"head": "", "kind": "rbf"}, "b": {"kind": "fc"}}'}
+    assert kinds_of(said) == {"a": "rbf", "b": "fc"}
 
 
 def test_after_a_sigmoid_each_is_by_itself() -> None:
