@@ -13,7 +13,7 @@ from cnnspec.text.excerpt import safe
 
 if TYPE_CHECKING:
     from cnnspec.cli.look_at import Subject
-    from cnnspec.run.look import Given, Look, Wishes
+    from cnnspec.run.look import Look, Wishes
     from cnnspec.run.look_attack import Kind
     from cnnspec.run.wanted import Fit
 
@@ -113,7 +113,7 @@ def command(
         found = look(at, wishes)
     except ValueError as fault:
         raise Failed(str(fault)) from None
-    _answer(found, subject, at, notes, is_json=is_json, colour=colour)
+    _answer(found, subject, notes, is_json=is_json, colour=colour)
     if folder is not None:
         _write_pngs(found, folder)
     elif page is not None or not is_json:
@@ -181,7 +181,6 @@ def _eps(text: str | None) -> float | None:
 def _answer(
     found: "Look",
     subject: "Subject",
-    at: "Given",
     notes: Sequence[str],
     *,
     is_json: bool,

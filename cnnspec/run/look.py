@@ -39,7 +39,7 @@ MOST_MAPS = 32
 MOST_LAYERS = 48
 MOST_CAMS = 4
 
-DRAWN_APART = "what it hangs on is not shown"
+NOT_SHOWN = "what it hangs on is not shown"
 
 NO_CLASS = {"masks": "a class for each place", "numbers": "numbers", "picture": "a picture"}
 
@@ -220,7 +220,7 @@ class _Looking:
         if self.how.gives == "picture":
             size = "x".join(map(str, self.y.shape))
             said = f"the output of {size} is taken for a picture, which has no classes"
-            self.notes.append(f"{DRAWN_APART}: {said}")
+            self.notes.append(f"{NOT_SHOWN}: {said}")
             return None
         by = [v.name for v in self.given.views]
         distance = self.how.is_distance
@@ -235,7 +235,7 @@ class _Looking:
                 self.cam_of = []
                 return found
         except CannotSlope as fault:
-            self.notes.append(f"{DRAWN_APART}: {fault}")
+            self.notes.append(f"{NOT_SHOWN}: {fault}")
             self.cam_of = []
             return None
 

@@ -89,8 +89,8 @@ def test_names_are_words_whatever_is_in_them() -> None:
 
 def test_the_same_bytes_in_any_process() -> None:
     script = (
-        "import sys; sys.path[:0] = ['tests', 'tests/pages']; import test_look, hashlib;"
-        "print(hashlib.sha256(test_look.page(test_look.COLOURED, (3, 24, 24), attack='fgsm')"
+        "import sys; sys.path[:0] = ['tests', 'tests/pages']; import test_look_page as it, hashlib;"
+        "print(hashlib.sha256(it.page(it.COLOURED, (3, 24, 24), attack='fgsm')"
         ".encode()).hexdigest())"
     )
     said = {
