@@ -36,7 +36,9 @@ PAGES = [
 ]
 
 
-MORE = [ROOT / "docs" / f"{name}.md" for name in ("engines", "results", "training", "training-step")]
+MORE = [
+    ROOT / "docs" / f"{name}.md" for name in ("engines", "results", "training", "training-step")
+]
 """Pages whose examples other tests run, or that take too long to run."""
 
 

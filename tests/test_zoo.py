@@ -71,9 +71,9 @@ def test_the_zoo_is_complete() -> None:
         *(f"efficientnet_b{b}" for b in range(8)),
     }
     single = """
-        alexnet cifar10 cifar10_residual cnn1d conv3d convnext_tiny deepface denoiser fashion googlenet googlenet_bn
-        lenet5 lenet5_1998 mlp mobilenet_v1 mobilenet_v2 neocognitron retinanet shufflenet_v2
-        siamese squeezenet1_1 super_resolution unet
+        alexnet cifar10 cifar10_residual cnn1d conv3d convnext_tiny deepface denoiser fashion
+        googlenet googlenet_bn lenet5 lenet5_1998 mlp mobilenet_v1 mobilenet_v2 neocognitron
+        retinanet shufflenet_v2 siamese squeezenet1_1 super_resolution unet
     """
     assert set(ZOO) == variants | set(single.split()) | set(FAMILIES)
 
@@ -124,7 +124,9 @@ def test_it_is_short(spec: str) -> None:
         assert len(lines) <= 7, "a variant is a name, a reference and what is expected"
 
 
-@pytest.mark.parametrize("spec", ["lenet5", "cnn1d", "fashion", "cifar10", "cifar10_residual", "resnet20"])
+@pytest.mark.parametrize(
+    "spec", ["lenet5", "cnn1d", "fashion", "cifar10", "cifar10_residual", "resnet20"]
+)
 def test_it_says_how_it_is_trained(spec: str) -> None:
     recipe = graph(spec).recipe
     assert recipe is not None
