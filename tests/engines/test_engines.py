@@ -22,6 +22,10 @@ CELLS = [(e, n.spec, opset) for n in NETS.values() for opset in n.opsets for e i
 Measure = Callable[[str, str, int], tuple[Outcome, str]]
 
 
+# One process measures each cell once, for its own test and for the page.
+pytestmark = pytest.mark.xdist_group("engines")
+
+
 @pytest.fixture(scope="module")
 def asides() -> Iterator[dict[str, Aside]]:
     asides = {name: Aside(name) for name in ENGINES}
