@@ -31,7 +31,7 @@ demo: .venv/stamp ## see LeNet-5 checked, counted, compiled and trained
 	$(call show,Does it learn? On 10000 digits that come along:,cnnspec train lenet5 --out .venv/demo)
 
 test: .venv/stamp ## run the tests, some on each core
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 check: .venv/stamp ## lint, formatting, types, and which module may import which
 	@$(BIN)/ruff check

@@ -22,10 +22,6 @@ CELLS = [(e, n.spec, opset) for n in NETS.values() for opset in n.opsets for e i
 Measure = Callable[[str, str, int], tuple[Outcome, str]]
 
 
-# One process measures each cell once, for its own test and for the page.
-pytestmark = pytest.mark.xdist_group("engines")
-
-
 @pytest.fixture(scope="module")
 def asides() -> Iterator[dict[str, Aside]]:
     asides = {name: Aside(name) for name in ENGINES}
@@ -77,14 +73,13 @@ def test_limits_are_those_of_something_tried() -> None:
     assert all(limit.outcome != "agrees" for limit in LIMITS.values())
 
 
-@pytest.mark.slow
-def test_page_tells_what_is_measured(
-    asides: dict[str, Aside], measure: Measure, bless: bool
-) -> None:
+def test_page_tells_what_is_measured(asides: dict[str, Aside], bless: bool) -> None:
+    """Each cell has a test above, which finds it to be so."""
     for engine in ENGINES:
         _skip_without(engine)
     versions = {name: aside.version() for name, aside in asides.items()}
-    found: dict[Cell, Outcome] = {cell: measure(*cell)[0] for cell in CELLS}
+    limits = {cell: LIMITS.get(cell) for cell in CELLS}
+    found: dict[Cell, Outcome] = {c: li.outcome if li else "agrees" for c, li in limits.items()}
     now = page(found, versions, onnxruntime.__version__)
     if bless:
         PAGE.write_text(now, encoding="utf-8", newline="\n")
