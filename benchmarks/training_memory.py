@@ -19,16 +19,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from training_speed import stepper_of
 
 from cnnspec import zoo
-from cnnspec.emit.compile import source_of
 from cnnspec.model.check import check
 from cnnspec.model.graph import Graph
 from cnnspec.model.memory import training
-from cnnspec.run.binding import Stepper, as_run
 from cnnspec.text.diagnostic import Sink
 from cnnspec.text.source import Source
-from cnnspec.train.step import RATE, build_step
+from cnnspec.train.step import RATE
 
 SPECS = Path(__file__).resolve().parents[1] / "specs"
 STATUS = Path("/proc/self/status")
@@ -190,22 +189,7 @@ def ours(name: str, batch: int, optimizer: str) -> int:
     graph = network(name, optimizer)
     x = images(graph, batch)
     before = resident("VmRSS")
-    assert graph.recipe is not None
-    source = source_of({}, graph.recipe.seed)
-    step = build_step(graph, graph.recipe, source)
-    weights = {
-        f"{node.owner}.{key}": weight
-        for node in graph.nodes
-        if node.facts is not None
-        for key, weight in node.facts.weights.items()
-    }
-    start = {
-        k.name: source(k.name, weights[k.name]) if k.start is None else np.full(k.shape, k.start)
-        for k in step.kept
-    }
-    stepper = Stepper(step, as_run(step.model, "cpu"), start, threads=THREADS)
-    # A run of training keeps nothing of what it starts from either.
-    del start
+    step, stepper = stepper_of(graph)
     (given,) = step.inputs.values()
     (target,) = step.targets.values()
     shape = [n if isinstance(n, int) else batch for n in target.shape]

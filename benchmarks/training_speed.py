@@ -38,7 +38,7 @@ from cnnspec.settings.loss import CrossEntropy
 from cnnspec.text.diagnostic import Sink
 from cnnspec.text.source import Source
 from cnnspec.train.step import RATE as RATE_INPUT
-from cnnspec.train.step import build_step
+from cnnspec.train.step import Step, build_step
 
 SPECS = Path(__file__).resolve().parents[1] / "specs"
 
@@ -148,7 +148,8 @@ def examples(graph: Graph) -> tuple[np.ndarray, np.ndarray]:
     return x, draw.integers(0, CLASSES, batch)
 
 
-def our_steps(graph: Graph, steps: int) -> Job:
+def stepper_of(graph: Graph) -> tuple[Step, Stepper]:
+    """The network's step as a run of training has it, before the first one."""
     assert graph.recipe is not None
     source = source_of({}, graph.recipe.seed)
     step = build_step(graph, graph.recipe, source)
@@ -162,7 +163,11 @@ def our_steps(graph: Graph, steps: int) -> Job:
         k.name: source(k.name, weights[k.name]) if k.start is None else np.full(k.shape, k.start)
         for k in step.kept
     }
-    stepper = Stepper(step, as_run(step.model, "cpu"), start, threads=THREADS)
+    return step, Stepper(step, as_run(step.model, "cpu"), start, threads=THREADS)
+
+
+def our_steps(graph: Graph, steps: int) -> Job:
+    step, stepper = stepper_of(graph)
     x, y = examples(graph)
     (source_name,), (target,) = step.inputs, step.targets.values()
     feeds = {source_name: x, target.name: y, RATE_INPUT: np.array(RATE, np.float32)}

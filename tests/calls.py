@@ -38,6 +38,19 @@ class Stream(io.TextIOWrapper):
         return self.buffer.getvalue().decode("utf-8")
 
 
+def by_hash_seed(*args: str) -> set[bytes]:
+    """What Python says to these arguments, in processes that hash texts in different ways."""
+    return {
+        subprocess.run(
+            [sys.executable, *args],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+
+
 def cnnspec(
     *args: str,
     stdin: str | bytes = "",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from cnnspec.cli.models import Failed, Given, failed, given, is_spec, model_argument
-from cnnspec.cli.options import set_option
+from cnnspec.cli.options import device_option, format_option, set_option
 from cnnspec.cli.specs_of import Overrides, tell
 from cnnspec.text.excerpt import safe
 
@@ -38,18 +38,10 @@ PartName = Literal["train", "validation", "test"]
 @click.option("--skip-bad", is_flag=True, help="Leave out pictures that cannot be read.")
 @click.option("--part", type=click.Choice(PARTS), default="test", help="Of the data set.")
 @click.option("--batch", type=click.IntRange(1), default=64, help="How many examples at a time.")
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where it runs."
-)
+@device_option
 @set_option
 @click.option("--weights", metavar="PATH", help="Weights for a spec.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    help="How to show it.",
-)
+@format_option
 def command(
     model: str,
     data: str | None,

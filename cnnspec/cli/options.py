@@ -89,6 +89,26 @@ def colour_option(function: F) -> F:
     )(function)
 
 
+def device_option(function: F) -> F:
+    return click.option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        default="auto",
+        help="Where it is computed.",
+    )(function)
+
+
+def format_option(function: F) -> F:
+    """For what is a table, or JSON."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        help="How to show it.",
+    )(function)
+
+
 def stage_option(function: F) -> F:
     return click.option(
         "--stop-after",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import click
 
 from cnnspec.cli.models import Failed, failed, given
-from cnnspec.cli.options import Spec, colour_option, set_option
+from cnnspec.cli.options import Spec, colour_option, device_option, set_option
 from cnnspec.cli.specs_of import Overrides
 from cnnspec.layers.base import count
 from cnnspec.model.module import explain_unreadable
@@ -26,7 +26,6 @@ ARRAYS = (".npy", ".npz")
 
 FORMATS = ("table", "json")
 FITS = ("stretch", "crop", "pad")
-DEVICES = ("auto", "cpu", "cuda")
 
 
 class Asked(TypedDict):
@@ -60,7 +59,7 @@ class SpecAsked(TypedDict):
 )
 @click.option("--save", metavar="OUT.npz", type=click.Path(), help="Write the raw outputs there.")
 @click.option("--force", is_flag=True, help="Let --save replace a file.")
-@click.option("--device", type=click.Choice(DEVICES), default="auto", help="Where it runs.")
+@device_option
 @click.option("--batch", type=click.IntRange(1), default=16, help="How many inputs at a time.")
 @click.option("--labels", "label_file", metavar="FILE", help="Names of the classes, one a line.")
 @click.option(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnnspec.cli.models import Given, failed, given, model_argument, sizes
-from cnnspec.cli.options import columns, cut, set_option
+from cnnspec.cli.options import columns, cut, device_option, format_option, set_option
 from cnnspec.cli.specs_of import Overrides
 from cnnspec.layers.base import count
 
@@ -62,17 +62,9 @@ class Size(click.ParamType[tuple[int, ...]] if TYPE_CHECKING else click.ParamTyp
 )
 @click.option("--layers/--no-layers", default=True, help="Show each layer's share, or not.")
 @click.option("--top", type=click.IntRange(1), help="Show only so many layers, the slowest.")
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where it runs."
-)
+@device_option
 @click.option("--threads", type=click.IntRange(1), help="How many threads compute.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    help="How to show it.",
-)
+@format_option
 def command(
     model: str,
     overrides: Overrides,

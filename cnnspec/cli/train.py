@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnnspec.cli.models import Failed
-from cnnspec.cli.options import Spec, set_option
+from cnnspec.cli.options import Spec, device_option, set_option
 from cnnspec.cli.specs_of import Overrides, need_graph, source_of, tell
 from cnnspec.text.diagnostic import Sink, SpecError
 from cnnspec.text.excerpt import safe
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from cnnspec.run.loop import Training
     from cnnspec.run.session import Device
 
-DEVICES = ("auto", "cpu", "cuda")
 DEVICE_NAMES = {"cpu": "the CPU", "cuda": "the GPU, with CUDA"}
 
 STOPPED = 130
@@ -40,7 +39,7 @@ STOPPED = 130
 @click.option("--seed", type=click.IntRange(0), help="Where all random numbers begin.")
 @click.option("--init", metavar="PATH", help="Begin with the weights of a file, or of a run.")
 @click.option("--freeze", metavar="PATTERN", multiple=True, help="Layers that are not trained.")
-@click.option("--device", type=click.Choice(DEVICES), default="auto", help="Where it is computed.")
+@device_option
 @click.option("--threads", type=click.IntRange(1), help="How many threads compute.")
 @click.option("--loaders", type=click.IntRange(0), default=1, help="How many prepare batches.")
 @click.option(

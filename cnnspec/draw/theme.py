@@ -66,16 +66,7 @@ COLOURS: dict[Role, tuple[str, str]] = {
 }
 """For light and for dark."""
 
-CURVES: tuple[Role, ...] = (
-    "curve0",
-    "curve1",
-    "curve2",
-    "curve3",
-    "curve4",
-    "curve5",
-    "curve6",
-    "curve7",
-)
+CURVES: tuple[Role, ...] = tuple(role for role in COLOURS if role.startswith("curve"))
 
 
 def colour(role: Role, theme: Theme) -> str:

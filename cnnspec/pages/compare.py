@@ -31,15 +31,27 @@ def _charts(runs: Sequence[Run]) -> list[Figure]:
     measures = list(dict.fromkeys(n for r in runs for n in names(r.history.epochs)))
     found = [_final(runs, measures[1] if len(measures) > 1 else "loss")]
     for name in measures:
-        held: Value = lambda e, n=name: e.validation.get(n)  # noqa: E731
-        train: Value = lambda e, n=name: e.train.get(n)  # noqa: E731
-        found.append(_chart(runs, f"validation {called(name)}", name, held))
-        found.append(_chart(runs, f"training {called(name)}", name, train))
-    for name in measures[1:2] or measures[:1]:
-        held = lambda e, n=name: e.validation.get(n, e.train.get(n))  # noqa: E731
-        found.append(_chart(runs, f"{called(name)} by time", name, held, by_time=True))
+        found.append(_chart(runs, f"validation {called(name)}", name, _validated(name)))
+        found.append(_chart(runs, f"training {called(name)}", name, _trained(name)))
+    found += [
+        _chart(runs, f"{called(name)} by time", name, _best_known(name), by_time=True)
+        for name in measures[1:2] or measures[:1]
+    ]
     found.append(_chart(runs, "learning rate", "lr", lambda e: e.lr))
     return [f for f in found if f is not None]
+
+
+def _validated(name: str) -> Value:
+    return lambda epoch: epoch.validation.get(name)
+
+
+def _trained(name: str) -> Value:
+    return lambda epoch: epoch.train.get(name)
+
+
+def _best_known(name: str) -> Value:
+    """What validation found, or training where nothing was validated."""
+    return lambda epoch: epoch.validation.get(name, epoch.train.get(name))
 
 
 def _chart(

@@ -17,12 +17,12 @@ from cnnspec.emit.options import CannotCompile
 from cnnspec.grad.reverse import NoGradient
 from cnnspec.model.graph import Graph, Node
 from cnnspec.run.looking import Lens, Sight, cam, inputs_of, last_maps, source, stages, strongest
-from cnnspec.run.measures import DISTANCES
 from cnnspec.run.sets import Part
 from cnnspec.run.stream import batches
 from cnnspec.run.wanted import Wanted
 from cnnspec.run.worst import Bad, confidence
 from cnnspec.settings.base import Targets
+from cnnspec.settings.loss import DISTANCES
 from cnnspec.text.record import record
 
 Array = NDArray[np.float32]

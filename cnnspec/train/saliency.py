@@ -14,6 +14,7 @@ from cnnspec.layers.source import Input
 from cnnspec.model.graph import Graph, Node
 from cnnspec.onnxir.builder import OWN, Builder
 from cnnspec.onnxir.graph import BATCH, Model, Value
+from cnnspec.settings.loss import DISTANCES
 from cnnspec.text.suggest import did_you_mean
 from cnnspec.train.loss import Case, one_hot
 
@@ -27,9 +28,6 @@ VALUE = "/value"
 """The end of the name of an output with what a layer makes."""
 
 SOFT = ("softmax", "logsoftmax", "sigmoid")
-
-DISTANCES = "rbf"
-"""A last layer whose smallest output wins."""
 
 
 def with_gradient(graph: Graph, name: str, weights: WeightSource, opset: int) -> Model:
