@@ -73,9 +73,11 @@ class BatchNorm(Norm):
         # With momentum 0 the operator's second and third results are those of the batch alone. Its
         # kernel writes them over the operands that it takes for running ones, even if these are
         # shared: so it gets numbers of its own, which are worked out anew each time.
-        numbers = g.reduce(
-            "ReduceMax", x, (0, *range(2, len(x.shape))), dims=scale.shape, keepdims=0, part="any"
-        )
+        first = [n for n, _ in enumerate(x.shape) if n != 1]
+        limits = [g.ints(part, [end] * len(first)) for part, end in (("from", 0), ("to", 1))]
+        ones = tuple(1 if n in first else size for n, size in enumerate(x.shape))
+        numbers = g.op("Slice", x, *limits, g.ints("first", first), dims=ones, part="pixel")
+        numbers = g.op("Reshape", numbers, g.ints("channels", (-1,)), dims=scale.shape, part="any")
         y, mean, var = g.ops(
             "BatchNormalization",
             x,

@@ -1,6 +1,6 @@
 """How is a graph built up, node by node, with every edge named and its shape known?"""
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -117,6 +117,21 @@ class Builder:
             dims = broadcast(x.shape for x in inputs if x is not None) if is_wide else first.shape
         value = Value(self._name(part), dims, first.dtype if dtype is None else dtype)
         self._add(op, inputs, (value,), attributes)
+        return value
+
+    def node(
+        self,
+        op: str,
+        inputs: Sequence[Value | None],
+        attributes: Mapping[str, Attribute],
+        *,
+        dims: Dims,
+        part: str = "",
+        domain: str = "",
+    ) -> Value:
+        """The same with attributes that are at hand together, perhaps of somebody's own domain."""
+        value = Value(self._name(part), dims)
+        self._add(op, inputs, (value,), attributes, domain)
         return value
 
     def ops(
@@ -344,7 +359,8 @@ class Builder:
         op: str,
         inputs: Sequence[Value | None],
         results: Sequence[Value],
-        attributes: "dict[str, Attribute | None]",
+        attributes: "Mapping[str, Attribute | None]",
+        domain: str = "",
     ) -> None:
         names = [x.name if x is not None else "" for x in inputs]
         while names and not names[-1]:
@@ -358,6 +374,7 @@ class Builder:
                 given,
                 results[0].name,
                 self._source,
+                domain,
             )
         )
         self.model.values.update((v.name, v) for v in results)

@@ -69,6 +69,8 @@ class Node:
     attributes: Mapping[str, Attribute]
     name: str
     source: str = ""
+    domain: str = ""
+    """Whose operator it is; ONNX's own in all that is exported."""
 
 
 @record

@@ -125,7 +125,14 @@ def without_tensors(model: Model) -> onnx.ModelProto:
         ir_version=ir_version(model.opset),
         producer_name="cnnspec",
         producer_version=VERSION,
-        opset_import=[helper.make_opsetid("", model.opset)],
+        opset_import=[
+            helper.make_opsetid("", model.opset),
+            *(
+                helper.make_opsetid(name, 1)
+                for name in sorted({n.domain for n in model.nodes})
+                if name
+            ),
+        ],
         graph=graph,
     )
     for key, text in sorted(model.metadata.items()):
@@ -156,6 +163,8 @@ def _node(node: Node) -> onnx.NodeProto:
         input=node.inputs,
         output=node.outputs,
     )
+    if node.domain:
+        proto.domain = node.domain
     proto.attribute.extend(
         helper.make_attribute(k, list(v) if isinstance(v, list | tuple | range) else v)
         for k, v in sorted(node.attributes.items())

@@ -13,8 +13,10 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from cnnspec.emit.passes.blocked import in_blocks
 from cnnspec.emit.passes.together import gather_examples
 from cnnspec.onnxir.graph import NUMPY_NAMES, Model
+from cnnspec.run.blocks import block_size
 from cnnspec.run.model import CompiledModel
 from cnnspec.run.session import PROVIDERS, QUIET, CannotRun, choose, sentence
 from cnnspec.train.step import Step
@@ -25,9 +27,14 @@ BUSY = "200"
 """Microseconds that a thread waits for more work before it sleeps."""
 
 
-def as_run(model: Model, device: str) -> bytes:
-    """A graph as a device runs it best, which may be put otherwise than what is exported."""
-    return CompiledModel(gather_examples(model) if device == "cpu" else model).to_bytes()
+def as_run(model: Model, device: str, *, blocked: bool = False) -> bytes:
+    """A graph as a device runs it best, which may be put otherwise than what is exported; with
+    operators of the runtime's own where these are asked for."""
+    if blocked:
+        model = in_blocks(model, block_size())
+    elif device == "cpu":
+        model = gather_examples(model)
+    return CompiledModel(model).to_bytes()
 
 
 class Stepper:

@@ -5,6 +5,7 @@ batch's own statistics, as in training.
 """
 
 import json
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TypedDict
@@ -14,6 +15,9 @@ import pytest
 from first_step import SPECS, given, network_of, sampled
 from stepping import Array, Stepping
 
+from cnnspec.emit.passes.blocked import in_blocks
+from cnnspec.onnxir.graph import Model
+from cnnspec.run.blocks import block_size
 from values.weights import weights_of
 
 RELATIVE = 1e-4
@@ -26,6 +30,13 @@ which takes every constant away: float64 has 1e-16 of the length, float32 3e-8 (
 
 ROUNDED = 1e-7
 """The share that rounding in float32 may make of nothing."""
+
+
+FORMS: dict[str, Callable[[Model], Model]] = {
+    "as exported": lambda model: model,
+    "in blocks": lambda model: in_blocks(model, block_size()),
+}
+"""How the step is put that runs."""
 
 
 class Gradient(TypedDict):
@@ -48,9 +59,10 @@ def test_all_are_recorded() -> None:
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_gradients(name: str) -> None:
+@pytest.mark.parametrize("form", FORMS)
+def test_gradients(name: str, form: str) -> None:
     wanted = records()[name]
-    loss, found = first_step(name)
+    loss, found = first_step(name, FORMS[form])
     assert loss == pytest.approx(wanted["loss"], rel=1e-5)
     assert set(found) == set(wanted["weights"])
     length = np.linalg.norm([row["norm"] for row in wanted["weights"].values()])
@@ -62,11 +74,11 @@ def test_gradients(name: str) -> None:
     assert all(norm <= ROUNDED * length for norm in nothing.values()), nothing
 
 
-def first_step(name: str) -> tuple[float, dict[str, Array]]:
+def first_step(name: str, change: Callable[[Model], Model]) -> tuple[float, dict[str, Array]]:
     """The loss, and the gradient of each weight, which a momentum that starts at 0 remembers."""
     network = network_of(name)
     x, y = given(name, network)
-    steps = Stepping(network.graph, weights_of(network), "optimizer momentum")
+    steps = Stepping(network.graph, weights_of(network), "optimizer momentum", change)
     (source,) = network.graph.inputs
     told = steps.do({source.path: x, "target": y})
     return told["loss"], {path: steps.kept[f"{path}/velocity"] for path in steps.trained}
