@@ -20,10 +20,8 @@ def ends_of(graph: Graph, options: Options) -> list[int]:
             raise CannotCompile("a network that is cut off has no head")
         own = [_find(graph, options.until).index]
     else:
-        # The main output first, whatever stands first in the text.
-        main = graph.main
-        own = [_end_of_head(graph, main.node, options)]
-        own += [o.node for o in graph.outputs if o is not main]
+        main, *others = graph.leaving
+        own = [_end_of_head(graph, main.node, options), *(o.node for o in others)]
     return [*own, *(_find(graph, name).index for name in options.outputs)]
 
 

@@ -169,6 +169,16 @@ def test_a_rectifier_and_a_sum_are_the_convolution_s_work() -> None:
     assert [n.attributes["activation"] for n in summed] == ["Relu"]
 
 
+def test_normalisation_by_the_batch_brings_nothing_in_order() -> None:
+    text = f"""
+    network {{ input 3x9x8 -> conv {C} 3x3 -> bn -> relu -> conv {B} 3x3 -> flatten -> fc 2 }}
+    """
+    made = blocked(Stepping(text).step.model)
+    assert "BatchNormalization" not in {node.op for node in made.nodes}
+    names = {name for node in made.nodes for name in node.outputs}
+    assert not {f"conv{C}_3x3", f"conv{C}_3x3_bn", f"conv{C}_3x3_relu"} & names
+
+
 def test_what_others_see_too_is_not_swallowed() -> None:
     text = f"network {{ input 3x9x8 -> conv {C} 3x3 as a -> relu -> concat {{ | in | a }} }}"
     agree(compiled(text), "Conv")

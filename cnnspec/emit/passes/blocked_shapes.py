@@ -63,10 +63,10 @@ def concat(b: Blocks, node: Node) -> bool:
 
 
 def cut(b: Blocks, node: Node) -> bool:
-    """Some of the rows or columns."""
+    """Some of the examples, rows or columns."""
     x, y = node.inputs[0], node.outputs[0]
     axes = b.numbers(node.inputs[3]) if len(node.inputs) > 3 else None
-    if axes is None or min(axes) < 2 or not b.has_only(x) or not b.fits(y):
+    if axes is None or 1 in axes or min(axes) < 0 or not b.has_only(x) or not b.fits(y):
         return False
     given = [b.plain(name) for name in node.inputs[1:]]
     value = b.g.op("Slice", _seen(b, x, 2), *given, dims=_dims(b, y, 2), part="blocked")
