@@ -14,6 +14,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from cnnspec.emit.passes.blocked import in_blocks
+from cnnspec.emit.passes.spelled import spell_out
 from cnnspec.emit.passes.together import gather_examples
 from cnnspec.onnxir.graph import NUMPY_NAMES, Model
 from cnnspec.run.blocks import block_size
@@ -32,8 +33,8 @@ def as_run(model: Model, device: str, *, blocked: bool = False) -> bytes:
     operators of the runtime's own where these are asked for."""
     if blocked:
         model = in_blocks(model, block_size())
-    elif device == "cpu":
-        model = gather_examples(model)
+    else:
+        model = gather_examples(model) if device == "cpu" else spell_out(model)
     return CompiledModel(model).to_bytes()
 
 
