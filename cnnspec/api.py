@@ -150,6 +150,7 @@ class Network:
     def training_step(
         self,
         *,
+        for_gpu: bool = False,
         seed: int | None = None,
         weights: "Weights | None" = None,
         weights_map: "str | os.PathLike[str] | None" = None,
@@ -157,14 +158,15 @@ class Network:
     ) -> "CompiledModel":
         """A whole step of training as an ONNX model: forward, loss, gradients and optimizer, as the
         spec's `train` part says. What is kept from step to step enters and leaves; which output
-        feeds which input is in the metadata, under `cnnspec.step`."""
+        feeds which input is in the metadata, under `cnnspec.step`. `for_gpu` has the same worked
+        out in operators that suit ONNX Runtime's kernels for CUDA."""
         from cnnspec.run.model import CompiledModel
         from cnnspec.settings.recipe import default_recipe
         from cnnspec.train.contract import exported
 
         recipe = self.graph.recipe or default_recipe()
         source = self._source(seed, self._given(weights, weights_map, strict=strict))
-        return CompiledModel(exported(self.graph, recipe, source))
+        return CompiledModel(exported(self.graph, recipe, source, for_gpu=for_gpu))
 
     def train(
         self,
@@ -175,10 +177,12 @@ class Network:
         out: "str | os.PathLike[str] | None" = None,
         resume: "str | os.PathLike[str] | None" = None,
         init: "str | os.PathLike[str] | None" = None,
-        freeze: Sequence[str] = (),
+        freeze: str | Sequence[str] = (),
         data_dir: "str | os.PathLike[str] | None" = None,
         device: "Device" = "auto",
         threads: int | None = None,
+        blocked: bool = False,
+        skip_bad: bool = False,
         callbacks: "Sequence[Callable[[Event], object]]" = (),
         report: bool = True,
     ) -> "Training":
@@ -194,6 +198,16 @@ class Network:
 
         if resume is not None and (out is not None or init is not None):
             raise ValueError("`resume` goes on in its folder with its weights: no `out`, no `init`")
+        for name, number, least in (
+            ("epochs", epochs, 1),
+            ("seed", seed, 0),
+            ("threads", threads, 1),
+        ):
+            if number is not None and index(number) < least:
+                raise ValueError(f"`{name}` is at least {least}; here it is {number}")
+        if device not in ("auto", "cpu", "cuda"):
+            raise ValueError(f"`device` is auto, cpu or cuda; here it is {device}")
+        freeze = [freeze] if isinstance(freeze, str) else freeze
         sink = Sink()
         recipe = with_settings(
             self.graph,
@@ -205,23 +219,29 @@ class Network:
         if recipe is None:
             diagnostics = sink.ordered()
             raise SpecError(diagnostics, lambda: _shown(diagnostics))
-        file = self.graph.span.source.name
+        file, notes = self.graph.span.source.name, list[str]()
         wishes = Wishes(
             file=file,
-            base=Path(os.path.dirname(file)),
+            # What is named here begins here, what the spec names where the spec is.
+            base=Path() if data is not None else Path(os.path.dirname(file)),
             data_dir=Path(data_dir) if data_dir is not None else None,
             init=Path(init) if init is not None else None,
             epochs=epochs,
             device=device,
             threads=threads,
+            blocked=blocked,
+            skip_bad=skip_bad,
             callbacks=tuple(callbacks),
+            note=notes.append,
         )
         training = start(replace(self.graph, recipe=recipe), out, resume, wishes)
+        # Whoever trains from Python is told as Python tells, at the line that trains.
+        for said in notes:
+            warnings.warn(said, stacklevel=2)
         from cnnspec.pages.watching import show, watch
 
         show(training)
         if report:
-            # Whoever trains from Python is told as Python tells.
             watch(training, lambda said: warnings.warn(said, stacklevel=2))
         return training
 

@@ -41,7 +41,9 @@ def replacing_all(paths: Sequence[PathLike]) -> Generator[list[IO[bytes]]]:
                 draft.settle()
     finally:
         for draft in drafts:
-            draft.remove()
+            # What may not be written may not be removed either, even where it is not there.
+            with draft.named():
+                draft.remove()
 
 
 class _Draft:

@@ -98,11 +98,20 @@ def commands() -> None:
 
 def main(args: list[str] | None = None) -> NoReturn:
     """Run a command; whatever happens ends in an exit status, and no traceback."""
+    _open_closed()
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         # Where the terminal knows fewer letters than we, it gets `\u00b7`.
         reconfigure(errors="backslashreplace")
     sys.exit(status_of(args))
+
+
+def _open_closed() -> None:
+    """Who was started without standard output or error, as by a timer, has them lead nowhere."""
+    # A file that is opened next would else be number 2, into which the runtime writes warnings.
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
 
 
 def status_of(args: list[str] | None = None) -> int:

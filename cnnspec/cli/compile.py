@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 import click
 
@@ -65,6 +65,7 @@ STDOUT = "-"
 )
 @click.option("--external-data", is_flag=True, help="Keep the weights in a file beside it.")
 @click.option("--training-step", is_flag=True, help="A whole step of training as one graph.")
+@click.option("--for-gpu", is_flag=True, help="With --training-step: put as CUDA runs it best.")
 @click.option(
     "--gradient-of", metavar="INPUT", help="With the gradient of a class's score by an input."
 )
@@ -92,6 +93,7 @@ def command(
     calibrate: str | None,
     external_data: bool,
     training_step: bool,
+    for_gpu: bool,
     gradient_of: str | None,
     text: bool,
     colour: str,
@@ -118,6 +120,8 @@ def command(
         raise click.UsageError("--precision int8 needs examples: --calibrate PATH.")
     if precision == "fp32" and calibrate is not None:
         raise click.UsageError("--calibrate is for --precision fp16 and int8.")
+    if for_gpu and not training_step:
+        raise click.UsageError("--for-gpu is for --training-step; models are the same everywhere.")
     if training_step or gradient_of is not None:
         _need_plain(click.get_current_context(), training_step)
     from cnnspec.api import Network
@@ -145,7 +149,13 @@ def command(
 
     try:
         if training_step or gradient_of is not None:
-            model = _differentiated(network, gradient_of, opset, seed, weights, names, not partial)
+            given: Weights = {
+                "seed": seed,
+                "weights": weights,
+                "weights_map": names,
+                "strict": not partial,
+            }
+            model = _differentiated(network, gradient_of, opset, for_gpu, given)
         else:
             model = compiled(precision, calibrate if precision == "int8" else None)
         if text:
@@ -172,6 +182,15 @@ SHAPING = (
 """Options for models that answer; a step and a gradient are shaped by their use."""
 
 
+class Weights(TypedDict):
+    """Where the weights come from."""
+
+    seed: int | None
+    weights: str | None
+    weights_map: str | None
+    strict: bool
+
+
 def _need_plain(ctx: click.Context, is_step: bool) -> None:
     what = "--training-step" if is_step else "--gradient-of"
     asked = [*SHAPING, "gradient_of", "opset"] if is_step else SHAPING
@@ -185,16 +204,12 @@ def _differentiated(
     network: "Network",
     gradient_of: str | None,
     opset: int,
-    seed: int | None,
-    weights: str | None,
-    names: str | None,
-    strict: bool,
+    for_gpu: bool,
+    weights: Weights,
 ) -> "CompiledModel":
     if gradient_of is None:
-        return network.training_step(seed=seed, weights=weights, weights_map=names, strict=strict)
-    return network.gradient(
-        gradient_of, opset=opset, seed=seed, weights=weights, weights_map=names, strict=strict
-    )
+        return network.training_step(for_gpu=for_gpu, **weights)
+    return network.gradient(gradient_of, opset=opset, **weights)
 
 
 def _suffix(is_step: bool, gradient_of: str | None) -> str:

@@ -171,7 +171,7 @@ def _recipe(graph: "Graph | None", data: str | None) -> "Recipe":
 def _judged(subject: Subject, name: PartName, batch: int, device: "Device") -> "Judged":
     from cnnspec.cli.judged import Judged
     from cnnspec.run.answers import labels_of
-    from cnnspec.run.judging import judge, stand_in
+    from cnnspec.run.judging import judge, numbered_as, stand_in
     from cnnspec.run.session import open_session
     from cnnspec.run.wanted import wanted
 
@@ -180,10 +180,12 @@ def _judged(subject: Subject, name: PartName, batch: int, device: "Device") -> "
     if note is not None:
         click.echo(note, err=True)
     splits = _splits(subject, wants)
-    part = _part(splits, name, subject)
+    labels = labels_of(session.metadata) or []
+    part = numbered_as(_part(splits, name, subject), labels)
+    train = numbered_as(splits.train, labels)
     graph = subject.graph or stand_in()
     graph.recipe = subject.recipe
-    loss = _loss(subject, session, splits, part)
+    loss = _loss(subject, session, train, part)
     with _watched(len(part)) as done:
         measures = judge(session, wants, part, graph, batch, loss, done)
     data = subject.recipe.data
@@ -196,7 +198,7 @@ def _judged(subject: Subject, name: PartName, batch: int, device: "Device") -> "
         part.gives,
         has_loss=loss is not None,
         measures=measures,
-        labels=labels_of(session.metadata) or list(part.classes or ()),
+        labels=labels or list(part.classes or ()),
     )
 
 
@@ -247,7 +249,7 @@ def _part(splits: "Splits", name: PartName, subject: Subject) -> "Part":
     return part
 
 
-def _loss(subject: Subject, session: "Session", splits: "Splits", part: "Part") -> "LossOf | None":
+def _loss(subject: Subject, session: "Session", train: "Part", part: "Part") -> "LossOf | None":
     """The loss of the recipe; none where the model has no recipe, or answers something else."""
     from cnnspec.run.judging import LossOf
     from cnnspec.run.rarity import balanced
@@ -256,7 +258,7 @@ def _loss(subject: Subject, session: "Session", splits: "Splits", part: "Part") 
     if graph is None or graph.recipe is None:
         return None
     kinds = _kinds(session)
-    heads = [o.name for o in graph.outputs][: len(kinds)]
+    heads = [o.name for o in graph.leaving][: len(kinds)]
     loss = LossOf(subject.recipe, heads, kinds[: len(heads)])
     if not loss.can_be_had(part):
         return None
@@ -265,7 +267,7 @@ def _loss(subject: Subject, session: "Session", splits: "Splits", part: "Part") 
         for head in graph.outputs:
             shape = graph.nodes[head.node].shape
             assert shape is not None, "a model was made of it"
-            loss.weigh(head.name, balanced(splits.train, shape[0]))
+            loss.weigh(head.name, balanced(train, shape[0]))
     return loss
 
 

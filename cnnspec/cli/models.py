@@ -24,6 +24,14 @@ class Failed(click.ClickException):
         click.echo(f"error: {safe(self.message)}", err=True)
 
 
+class Unlike(Failed):
+    """Weights that are not those of a network: a line, and below it which. Their names have been
+    made printable."""
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"error: {self.message}", err=True)
+
+
 def failed(name: str, fault: ValueError) -> Failed:
     """What is wrong with a model, which is named once."""
     said = str(fault)
@@ -64,7 +72,10 @@ def given(
         _refuse(name, {"--set": overrides, "--weights": weights, "--seed": seed})
         return _read(name)
     except ValueError as fault:
-        raise Failed(str(fault)) from None
+        from cnnspec.run.weights import Mismatch
+
+        is_listed = isinstance(fault, Mismatch)
+        raise (Unlike if is_listed else Failed)(str(fault)) from None
 
 
 def is_spec(name: str) -> bool:

@@ -41,6 +41,11 @@ STOPPED = 130
 @click.option("--freeze", metavar="PATTERN", multiple=True, help="Layers that are not trained.")
 @device_option
 @click.option("--threads", type=click.IntRange(1), help="How many threads compute.")
+@click.option(
+    "--blocked",
+    is_flag=True,
+    help="Convolve with operators of ONNX Runtime's own: faster on a CPU, rounded otherwise.",
+)
 @click.option("--loaders", type=click.IntRange(0), default=1, help="How many prepare batches.")
 @click.option(
     "--save-every",
@@ -64,6 +69,7 @@ def command(
     freeze: tuple[str, ...],
     device: "Device",
     threads: int | None,
+    blocked: bool,
     loaders: int,
     save_every: float,
     no_report: bool,
@@ -91,13 +97,15 @@ def command(
     is_same = file is None and not (overrides or data or seed is not None or freeze)
     spec = str(Path(resume or "") / SPEC) if file is None else file
     wishes = Wishes(
-        base=Path(os.path.dirname(spec)) if spec != "-" else Path(),
+        # What is named here begins here, what the spec names where the spec is.
+        base=Path() if data is not None or spec == "-" else Path(os.path.dirname(spec)),
         file=file or "",
         data_dir=Path(data_dir) if data_dir else None,
         init=Path(init) if init else None,
         epochs=epochs,
         device=device,
         threads=threads,
+        blocked=blocked,
         loaders=loaders,
         skip_bad=skip_bad,
         saved_every=save_every,

@@ -17,8 +17,10 @@ Grads = Sequence[Value | None]
 class Adjoint(Builder):
     """A builder whose nodes are called by their operator, unless a rule has a better word."""
 
-    def __init__(self, model: Model, batch: int | str) -> None:
+    def __init__(self, model: Model, batch: int | str, *, for_gpu: bool = False) -> None:
         super().__init__(model, batch)
+        self.for_gpu = for_gpu
+        """Will it run where copying is cheap, and a few long sums are not?"""
 
     def op(
         self,

@@ -26,18 +26,18 @@ class NoGradient(ValueError):
 
 
 def gradients(
-    model: Model, of: Value, by: Sequence[str], batch: int | str
+    model: Model, of: Value, by: Sequence[str], batch: int | str, *, for_gpu: bool = False
 ) -> Mapping[str, Value | None]:
     """Adds to the model the gradient of a scalar by each of these values; none where it does not
-    hang on one. Raises `NoGradient`."""
+    hang on one. `for_gpu` is for how it is said, not for what. Raises `NoGradient`."""
     assert of.shape == (), f"`{of.name}` is no scalar: {of.shape}"
     _unfold_towards(model, of, by)
-    return _Walk(model, by, batch).back_from(of)
+    return _Walk(model, by, Adjoint(model, batch, for_gpu=for_gpu)).back_from(of)
 
 
 class _Walk:
-    def __init__(self, model: Model, by: Sequence[str], batch: int | str) -> None:
-        self.g = Adjoint(model, batch)
+    def __init__(self, model: Model, by: Sequence[str], g: Adjoint) -> None:
+        self.g = g
         self.by = by
         self.values = known_values(model)
         self.tensors = dict(model.tensors)

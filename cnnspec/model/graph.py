@@ -84,6 +84,13 @@ class Graph:
         return next((o for o in self.outputs if o.name == "output"), self.outputs[0])
 
     @property
+    def leaving(self) -> list[Output]:
+        """The outputs as a model has them: the main one first, whatever stands first in the
+        text."""
+        main = self.main
+        return [main, *(o for o in self.outputs if o is not main)]
+
+    @property
     def is_whole(self) -> bool:
         """Is every shape known?"""
         return bool(self.nodes) and all(n.facts is not None for n in self.nodes)

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from safetensors.numpy import save
 
 from cnnspec.run.files import BadFile
@@ -19,8 +20,12 @@ KEY = "cnnspec"
 State = Mapping[str, NDArray[Any]]
 
 
-class Position(BaseModel):
-    """Where a run stands: so many epochs and batches are done."""
+@dataclass(slots=True)
+class Position:
+    """Where a run stands: so many epochs and batches are done.
+
+    It changes with every step, and is looked at by pydantic only where it is read and written.
+    """
 
     epoch: int = 0
     batch: int = 0
@@ -48,11 +53,14 @@ class Position(BaseModel):
     """Why the run ended before its last epoch."""
 
 
+POSITIONS = TypeAdapter(Position)
+
+
 def write(path: Path, state: State, position: Position) -> None:
     """Put a state down: the old one or the new one is there, whatever happens."""
     # `ascontiguousarray` alone would make a vector of a single number.
     arrays = {name: np.ascontiguousarray(x).reshape(x.shape) for name, x in state.items()}
-    said = {KEY: position.model_dump_json()}
+    said = {KEY: POSITIONS.dump_json(position).decode()}
     with replacing(path) as file:
         file.write(save(arrays, said))
 
@@ -66,7 +74,7 @@ def read(path: Path) -> tuple[dict[str, NDArray[Any]], Position]:
 def position(path: Path) -> Position:
     """The position alone, without the state."""
     try:
-        return Position.model_validate_json(_said(path))
+        return POSITIONS.validate_json(_said(path))
     except (ValidationError, LookupError, TypeError, ValueError):
         raise BadFile(path, "no checkpoint of a training run") from None
 

@@ -3,6 +3,7 @@
 import json
 import platform
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ class Facts(BaseModel):
     machine: str = ""
     device: str = "cpu"
     threads: int | None = None
+    blocked: bool = False
+    """Is it computed with the runtime's own convolutions?"""
     file: str = ""
     """What the user called the spec."""
     base: str = ""
@@ -148,7 +151,7 @@ class Folder:
 
     def save_best(self, weights: State, position: Position) -> None:
         # The same weights make the same file, however long they took.
-        checkpoint.write(self.path / BEST, weights, position.model_copy(update={"seconds": 0.0}))
+        checkpoint.write(self.path / BEST, weights, replace(position, seconds=0.0))
 
     def best(self) -> dict[str, NDArray[Any]] | None:
         path = self.path / BEST

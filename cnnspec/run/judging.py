@@ -1,6 +1,7 @@
 """How well does a finished model do on a part of a data set?"""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -34,6 +35,7 @@ from cnnspec.text.diagnostic import Sink
 from cnnspec.text.source import Source
 from cnnspec.train.loss import Case, loss_of, total
 from cnnspec.train.step import LOSS, OPSET
+from cnnspec.vocab.value import listing
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -68,7 +70,7 @@ def judge(
     examples each batch had."""
     recipe = with_words(graph.recipe or default_recipe(), METRICS)
     measures = Measures(graph, recipe, part)
-    heads = [o.name for o in graph.outputs]
+    heads = [o.name for o in graph.leaving]
     size = wants[0].batch or batch
     for given in batches(part, size):
         found = _outputs(session, given, size if wants[0].batch else None)
@@ -79,6 +81,25 @@ def judge(
         measures.add(*_counting(given, named, heads[0], part), loss)
         done(len(given))
     return measures
+
+
+def numbered_as(part: Part, labels: Sequence[str]) -> Part:
+    """The part with the numbers that a model gives its classes, where both have names for them:
+    a folder may have some of the classes only. Raises `BadData` for one that the model has not."""
+    names = part.classes
+    if names is None or names == tuple(labels) or len(set(labels)) < len(labels):
+        return part
+    strange = [name for name in names if name not in labels]
+    if len(strange) == len(names):
+        # Other words for the classes: nothing but their order tells which is which.
+        return part
+    if strange:
+        shown = listing([f"`{label}`" for label in labels[:10]], "and")
+        more = ", …" if labels[10:] else ""
+        raise BadData(f"the data has a class `{strange[0]}`; the model tells {shown}{more} apart")
+    old = part.new_labels or {k: k for k in range(len(names))}
+    new = {number: labels.index(names[k]) for number, k in old.items()}
+    return replace(part, classes=tuple(labels), new_labels=new)
 
 
 def stand_in() -> Graph:

@@ -1,5 +1,6 @@
 """How does a network train, batch by batch, without ever losing what it has learnt?"""
 
+import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -23,6 +24,7 @@ from cnnspec.run.files import BadFile
 from cnnspec.run.folder import CHECKPOINT, MODEL, STEP, Facts, Folder
 from cnnspec.run.history import peak_memory
 from cnnspec.run.measures import Measures
+from cnnspec.run.memory import Memory
 from cnnspec.run.model import CompiledModel
 from cnnspec.run.sets import BadData, Part, Splits
 from cnnspec.run.stream import Batch, batches
@@ -79,13 +81,13 @@ class Training:
         self._weight = source_of(
             {name: lambda x=x: x for name, x in (given or {}).items()}, self.recipe.seed
         )
-        self._step = build_step(graph, self.recipe, self._weight)
+        self._step = build_step(graph, self.recipe, self._weight, for_gpu=facts.device == "cuda")
         self._evaluation = build_evaluation(graph, self.recipe, self._weight)
         self._all = self._drawn()
         threads = facts.threads
-        content = as_run(self._step.model, facts.device)
+        content = as_run(self._step.model, facts.device, blocked=facts.blocked)
         self.stepper = Stepper(self._step, content, self._start(), facts.device, threads)
-        content = as_run(self._evaluation.model, facts.device)
+        content = as_run(self._evaluation.model, facts.device, blocked=facts.blocked)
         self._judge = Judge(self._evaluation, content, self.stepper.device, threads)
         self._feeding = Feeding(self._step, self.recipe, splits.train)
         self._judging = Feeding(self._evaluation, self.recipe, splits.train)
@@ -94,6 +96,7 @@ class Training:
         self.rates = Rates(
             self.recipe.schedule, self.recipe.optimizer.lr, self._steps, self.recipe.epochs
         )
+        self._memory = Memory()
         self._is_torn = False
         """Was a step interrupted, so that weights and position may not belong together?"""
         self._before = 0.0
@@ -173,22 +176,27 @@ class Training:
         self.rates.lowered = self.position.lowered
 
     def _epoch(self) -> Generator[Stepped]:
-        p = self.position
+        p, every = self.position, self.recipe.accumulate
         began, before = time.monotonic(), p.batch
+        # Before the first: between two steps the processor has forgotten how to work them out.
+        rates = [self.rates.at(p.epoch * self._steps + i) for i in range(self._steps)]
         with closing(self._fed()) as source:
             for batch in source:
+                rate = rates[p.batch // every]
                 self._is_torn = True
-                told = self._stepped(batch)
+                told = self._stepped(batch, rate)
                 p.batch, p.step = p.batch + 1, p.step + 1
                 p.seen += len(batch)
                 p.loss_sum += told[LOSS] * len(batch)
-                p.right += told.get(CORRECT, 0.0)
+                if CORRECT in told:
+                    p.right += told[CORRECT]
+                    p.counted += self._counted(batch)
                 self._is_torn = False
                 now = time.monotonic()
                 if now - self._saved >= self._saved_every:
                     self._save()
                 try:
-                    yield self._told((now - began) / (p.batch - before))
+                    yield self._told(rate, (now - began) / (p.batch - before))
                 except GeneratorExit:
                     # Nobody wants to hear more for now.
                     self._save()
@@ -210,6 +218,7 @@ class Training:
                 threads=self._loaders,
                 start=self.position.batch,
                 classes=self.classes,
+                memory=self._memory,
             )
         ) as source:
             try:
@@ -219,10 +228,9 @@ class Training:
                 self._save()
                 raise
 
-    def _stepped(self, batch: Batch) -> Mapping[str, float]:
+    def _stepped(self, batch: Batch, rate: float) -> Mapping[str, float]:
         p, every = self.position, self.recipe.accumulate
         feeds = self._feeding.feeds(batch)
-        rate = self.rates.at(p.epoch * self._steps + p.batch // every)
         feeds[RATE] = np.array(rate, np.float32)
         if every > 1:
             size = self.recipe.batch
@@ -232,20 +240,19 @@ class Training:
             feeds[SHARE] = np.array(len(batch) / together, np.float32)
             feeds[APPLY] = np.array(is_last)
         told = self.stepper.do(feeds)
-        if not np.isfinite(told[LOSS]):
+        if not math.isfinite(told[LOSS]):
             raise self._not_finite(feeds, told[LOSS])
-        p.counted += self._counted(feeds)
         return told
 
-    def _counted(self, feeds: Arrays) -> int:
+    def _counted(self, batch: Batch) -> int:
         """How many could have been right: examples, or pixels."""
-        target = self._step.targets.get(self.graph.main.name)
-        if target is None:
-            return 0
+        if self.splits.train.gives == "classes":
+            return len(batch)
+        target: NDArray[Any] = batch.targets
         # Pixels of class -1 do not count.
-        return int(np.count_nonzero(feeds[target.name] >= 0))
+        return int(np.count_nonzero(target >= 0))
 
-    def _told(self, seconds: float) -> Stepped:
+    def _told(self, rate: float, seconds: float) -> Stepped:
         p = self.position
         left = self._batches * (self.recipe.epochs - p.epoch) - p.batch
         return Stepped(
@@ -255,7 +262,7 @@ class Training:
             self._batches,
             p.loss_sum / p.seen,
             self._share_right,
-            self.rates.at(p.epoch * self._steps + (p.batch - 1) // self.recipe.accumulate),
+            rate,
             self.recipe.batch / max(1e-9, seconds),
             left * seconds,
         )
@@ -302,7 +309,8 @@ class Training:
         the run is asked to stop meanwhile."""
         self._judge.load(self.weights() if weights is None else weights)
         measures = Measures(self.graph, self.recipe, part)
-        with closing(batches(part, self.recipe.batch, threads=self._loaders)) as source:
+        made = batches(part, self.recipe.batch, threads=self._loaders, memory=self._memory)
+        with closing(made) as source:
             for batch in source:
                 found = self._judge.do(self._judging.feeds(batch))
                 heads = {k.removeprefix(OUT): y for k, y in found.items() if k.startswith(OUT)}

@@ -154,6 +154,9 @@ class Measures:
                 return None
 
     def _of_classes(self, metric: Metric, confusion: NDArray[np.int64]) -> float | None:
+        if not confusion.any():
+            # Nothing counted: of no pixel could be said that it was right or wrong.
+            return None
         match metric:
             case Accuracy():
                 return float(np.trace(confusion) / max(1, confusion.sum()))

@@ -13,10 +13,11 @@ from cnnspec.emit.compile import wanted_weights
 from cnnspec.model.expand import expand
 from cnnspec.model.graph import Graph
 from cnnspec.model.setting import with_settings, with_targets, words
+from cnnspec.run.blocks import block_size
 from cnnspec.run.events import Event
 from cnnspec.run.folder import BEST, MODEL, Facts, Folder
 from cnnspec.run.loop import SAVED_EVERY, Training
-from cnnspec.run.session import Device, choose
+from cnnspec.run.session import CannotRun, Device, choose
 from cnnspec.run.sets import BadData, Splits, open_set
 from cnnspec.run.sets.download import Progress
 from cnnspec.run.sets.inputs import outputs_of, wants_of
@@ -43,6 +44,8 @@ class Wishes:
     """For how long a run goes on that was resumed; a new one trains as its recipe says."""
     device: Device = "auto"
     threads: int | None = None
+    blocked: bool = False
+    """Shall the CPU compute with operators of the runtime's own, which are faster?"""
     loaders: int = 1
     skip_bad: bool = False
     saved_every: float = SAVED_EVERY
@@ -69,14 +72,16 @@ def begin(graph: Graph, out: Path, wishes: Wishes) -> Training:
     """A new run of a network as its recipe says, in a folder of its own."""
     folder = Folder(out)
     folder.refuse_used()
+    device = _device(wishes)
     splits = _opened(graph, wishes)
     given = _given(graph, wishes)
     # Trained is what the folder will say, so that it is enough to go on from.
     graph = folder.flat(_settled(graph, splits))
     assert graph.recipe is not None, "it was written"
     facts = Facts.here(
-        device=choose(wishes.device),
+        device=device,
         threads=wishes.threads,
+        blocked=wishes.blocked,
         file=wishes.file,
         base=str(wishes.base.absolute()),
         data_dir=str(wishes.data_dir.absolute()) if wishes.data_dir else None,
@@ -104,7 +109,12 @@ def resume(out: Path, wishes: Wishes, graph: Graph | None = None) -> Training:
     folder.prepare()
     base = wishes.base if wishes.file else Path(facts.base)
     data_dir = wishes.data_dir or (Path(facts.data_dir) if facts.data_dir else None)
-    wishes = replace(wishes, skip_bad=wishes.skip_bad or facts.skip_bad)
+    wishes = replace(
+        wishes,
+        skip_bad=wishes.skip_bad or facts.skip_bad,
+        blocked=wishes.blocked or facts.blocked,
+    )
+    device = _device(wishes)
     splits = _opened(own, wishes, base, data_dir)
     if graph is not None:
         _compare(own, _settled(graph, splits), folder)
@@ -119,14 +129,26 @@ def resume(out: Path, wishes: Wishes, graph: Graph | None = None) -> Training:
             f"{facts.data[:12]}, now it is {splits.train.digest[:12]}"
         )
     made = {
-        "device": choose(wishes.device),
+        "device": device,
         "threads": wishes.threads or facts.threads,
+        "blocked": wishes.blocked,
         "skip_bad": wishes.skip_bad,
     }
     facts = facts.model_copy(update=made)
     training = _training(own, splits, folder, facts, folder.init(), wishes)
     training.resume()
     return training
+
+
+def _device(wishes: Wishes) -> str:
+    """What it is computed on."""
+    if not wishes.blocked:
+        return choose(wishes.device)
+    if wishes.device == "cuda":
+        raise CannotRun("blocked convolutions are for the CPU: leave out `--blocked`")
+    # Whoever asks for them asks for the CPU. Without them there is nothing to begin.
+    block_size()
+    return "cpu"
 
 
 def _free(name: str) -> Path:

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from cnnspec.run.memory import Memory
 from cnnspec.run.sets.augment import Examples, augmented, mixed
 from cnnspec.run.sets.draws import Draws, permutation
 from cnnspec.run.sets.part import Arrays, BadData, Indices, Part
@@ -19,9 +20,9 @@ from cnnspec.text.record import record
 AHEAD = 2
 """How often what a thread makes at a time waits, finished, beside what the threads work on."""
 
-TOGETHER = 1 << 18
+TOGETHER = 1 << 20
 """As many numbers are made at a time: each start of a thread takes time from the step."""
-MOST_TOGETHER = 8
+MOST_TOGETHER = 32
 """As many batches at most."""
 
 
@@ -55,18 +56,20 @@ def batches(
     threads: int = 1,
     start: int = 0,
     classes: int = 0,
+    memory: Memory | None = None,
 ) -> Generator[Batch, None, None]:
     """The batches of an epoch from number `start` on; the last may be smaller.
 
     They are the same for the same seed and epoch, whatever `threads` and `start` are. With
     `threads=0` each is prepared when it is asked for. What a thread raises is raised here; closing
     the iterator ends the threads. `classes` is how many the network tells apart, where a mixture
-    has a share of each.
+    has a share of each; `memory` is what inputs are put into.
     """
     n = len(part)
     order = permutation(n, seed, "order", epoch) if shuffle else np.arange(n)
     groups = [order[i : i + batch_size] for i in range(start * batch_size, n, batch_size)]
-    making = _Making(part, augment, seed, epoch, classes or len(part.classes or ()))
+    classes = classes or len(part.classes or ())
+    making = _Making(part, augment, seed, epoch, classes, memory or Memory())
     if threads < 1:
         yield from map(making.batch, groups)
         return
@@ -98,7 +101,13 @@ class _Making:
     """How the examples of an epoch become batches."""
 
     def __init__(
-        self, part: Part, augment: Sequence[Augmentation], seed: int, epoch: int, classes: int
+        self,
+        part: Part,
+        augment: Sequence[Augmentation],
+        seed: int,
+        epoch: int,
+        classes: int,
+        memory: Memory,
     ) -> None:
         self.part = part
         self.wants = {w.name: w for w in part.wants}
@@ -107,6 +116,7 @@ class _Making:
         self.seed = seed
         self.epoch = epoch
         self.classes = classes
+        self.memory = memory
 
     def several(self, groups: Sequence[Indices]) -> Made:
         """What `batch` makes of each of these groups, up to one where something is wrong."""
@@ -153,7 +163,10 @@ class _Making:
         return x.astype(np.float32) + deviation * draws.normal(x.shape[1:])
 
     def _finished(self, xs: Arrays, are_pixels: Mapping[str, bool]) -> Arrays:
-        return {name: finished(x, self.wants[name], are_pixels[name]) for name, x in xs.items()}
+        return {
+            name: finished(x, self.wants[name], are_pixels[name], self.memory)
+            for name, x in xs.items()
+        }
 
 
 def _handed(made: Made) -> Iterator[Batch]:
@@ -177,13 +190,14 @@ def _cut(xs: Arrays, part: slice) -> Arrays:
     return {name: x[part] for name, x in xs.items()}
 
 
-def finished(x: Array, wanted: Wanted, are_pixels: bool) -> Array:
+def finished(x: Array, wanted: Wanted, are_pixels: bool, memory: Memory) -> Array:
     """Examples as the network takes them: their type, their scale, their order of axes."""
     if wanted.dtype.kind in "iu":
         limits = np.iinfo(wanted.dtype.name)
         x = np.clip(np.rint(x), limits.min, limits.max) if x.dtype.kind == "f" else x
     elif are_pixels and not wanted.raw and wanted.picture is not None:
-        x = np.multiply(x, np.float32(1 / 255), dtype=np.float32)
+        y = memory.floats(x.shape)
+        x = np.multiply(x, np.float32(1 / 255), out=y, dtype=np.float32)
     x = x.astype(wanted.dtype, copy=False)
     if len(wanted.size) == 1:
         x = x.reshape(len(x), -1)

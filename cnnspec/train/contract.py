@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 
 from cnnspec.emit.lower import WeightSource
+from cnnspec.emit.passes.spelled import spell_out
 from cnnspec.model.graph import Graph
 from cnnspec.onnxir.builder import CLOCK
 from cnnspec.onnxir.graph import Model
@@ -13,11 +14,13 @@ from cnnspec.train.step import APPLY, FIRST, RATE, SHARE, Step, build_step
 KEY = "cnnspec.step"
 
 
-def exported(graph: Graph, recipe: Recipe, weights: WeightSource) -> Model:
+def exported(
+    graph: Graph, recipe: Recipe, weights: WeightSource, *, for_gpu: bool = False
+) -> Model:
     """The step with what is kept before the first one among its outputs, and with its contract."""
-    step = build_step(graph, recipe, weights, has_start=True)
+    step = build_step(graph, recipe, weights, has_start=True, for_gpu=for_gpu)
     step.model.metadata[KEY] = json.dumps(contract(step, recipe))
-    return step.model
+    return spell_out(step.model) if for_gpu else step.model
 
 
 def contract(step: Step, recipe: Recipe) -> Mapping[str, object]:

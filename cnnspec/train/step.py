@@ -96,10 +96,13 @@ def build_step(
     *,
     is_frozen: Callable[[Node], bool] | None = None,
     has_start: bool = False,
+    for_gpu: bool = False,
 ) -> Step:
     """The step of a network with its recipe. With `has_start` the graph also has outputs with what
-    is kept before the first step, so that its file alone is enough to train from."""
-    return _Making(graph, recipe, weights, is_frozen or frozen_by(recipe)).step(has_start)
+    is kept before the first step, so that its file alone is enough to train from. `for_gpu` has
+    the same numbers worked out as a GPU does it faster."""
+    making = _Making(graph, recipe, weights, is_frozen or frozen_by(recipe))
+    return making.step(has_start, for_gpu)
 
 
 def build_evaluation(graph: Graph, recipe: Recipe, weights: WeightSource) -> Step:
@@ -162,7 +165,7 @@ class _Making:
         outputs += [OUT + head.name for head in self.graph.outputs]
         return self._done(model, (), outputs)
 
-    def step(self, has_start: bool) -> Step:
+    def step(self, has_start: bool, for_gpu: bool) -> Step:
         ends = [self._end(loss) for loss in self.recipe.losses]
         values = lower_into(
             self.g, self.graph, [n.index for n in ends], self.weights, self.is_frozen
@@ -172,7 +175,7 @@ class _Making:
         loss = self._loss(values, ends)
         outputs = [LOSS, *self._right(values, ends)]
         names = [k.name for k in self.kept if self._is_trained(k.name)]
-        found = gradients(self.model, loss, names, BATCH)
+        found = gradients(self.model, loss, names, BATCH, for_gpu=for_gpu)
         grads = {name: dw for name in names if (dw := found[name]) is not None}
         if not grads:
             raise NothingToTrain("no weight is trained: all are frozen, or there are none")

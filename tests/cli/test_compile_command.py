@@ -1,5 +1,6 @@
 """Does `cnnspec compile` write what was asked for, and nothing where it cannot?"""
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -79,9 +80,28 @@ def test_the_step_and_the_gradient(here: Path) -> None:
         onnx.checker.check_model(name, full_check=True)
 
 
+def test_a_step_for_a_gpu(here: Path) -> None:
+    Path("net.cnn").write_text("network { input 8x8x8 -> conv 4 3x3 -> bn -> flatten -> fc 2 }\n")
+    for options in ([], ["--for-gpu"]):
+        assert cnnspec("compile", "net.cnn", "--training-step", *options).status == 0
+        onnx.checker.check_model("net.step.onnx", full_check=True)
+        model = onnx.load("net.step.onnx")
+        made = [n for n in model.graph.node for a in n.attribute if a.name == "training_mode"]
+        largest = max(
+            math.prod(a.ints)
+            for n in model.graph.node
+            for a in n.attribute
+            if n.op_type == "Conv" and a.name == "kernel_shape"
+        )
+        # Neither normalises by the batch in one operator nor has a window as large as the maps.
+        assert (len(made), largest) == ((0, 3 * 3) if options else (1, 6 * 6))
+        assert "cnnspec.step" in {p.key for p in model.metadata_props}
+
+
 @pytest.mark.parametrize(
     ("args", "status", "said"),
     [
+        (["lenet5", "--for-gpu"], 2, "--for-gpu is for --training-step"),
         (["lenet5", "--opset", "27"], 2, "27 is not in the range 13<=x<=26"),
         (["lenet5", "--dynamic-size"], 1, "`fc120` has other weights for other sizes"),
         (["lenet5", "--until", "fc121"], 1, "there is no layer `fc121`"),

@@ -263,7 +263,7 @@ def greys(path: str) -> list[list[int]]:
 
 
 def test_a_few_strong_edges_do_not_make_the_others_pale(here: Path) -> None:
-    values = np.zeros((200, 200), np.uint8)
+    values = np.zeros((104, 100), np.uint8)
     values[:, ::4] = 20
     values[0, 1] = 255
     Image.fromarray(values).save(here / "lines.png")

@@ -285,3 +285,89 @@ def test_data_that_is_no_set() -> None:
     found = run("small.cnn", "--data", "faces")
     assert found.status == 1
     assert "error[unknown-setting]: there is no data set `faces`" in found.err
+
+
+TWO_HEADS = """\
+network Two {
+  input 1x28x28
+  conv 4 5x5 stride=3 pad=2 -> relu
+  head side { avgpool global -> flatten -> fc 10 -> softmax }
+  flatten -> fc 10
+}
+
+train {
+  data digits limit=640
+  LOSSES
+  epochs 1
+}
+"""
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        "loss cross_entropy\n  loss cross_entropy on=side weight=0.3",
+        "loss hinge on=side weight=0.3\n  loss cross_entropy",
+        "loss cross_entropy on=side",
+    ],
+)
+def test_the_main_head_is_judged_wherever_it_stands_in_the_text(losses: str) -> None:
+    Path("two.cnn").write_text(TWO_HEADS.replace("LOSSES", losses))
+    assert cnnspec("train", "two.cnn", "--out", "run", "--device", "cpu").status == 0
+    told = json.loads(Path("run/run.json").read_text())["test"]
+    for model in ("run", "run/model.onnx"):
+        found = judged(model)["measures"]
+        assert {name: found[name] for name in told} == pytest.approx(told, abs=1e-5), model
+
+
+def coloured(root: str, classes: str, n: int = 6) -> None:
+    """Pictures whose grey says the class: a is dark, b grey, c bright."""
+    for name in classes:
+        Path(root, name).mkdir(parents=True)
+        for i in range(n):
+            grey = {"a": 20, "b": 120, "c": 230}.get(name, 0) + i
+            Image.fromarray(np.full((4, 4), grey, np.uint8)).save(f"{root}/{name}/{i}.png")
+
+
+GREYS = """\
+network Greys { input 1x4x4 -> flatten -> fc 16 -> tanh -> fc 3 }
+train {
+  data folder "all" split=[1.0, 0]
+  optimizer adam lr=2e-2
+  epochs 100
+}
+"""
+
+
+def test_classes_are_known_by_their_names() -> None:
+    coloured("all", "abc")
+    coloured("some", "bc", n=3)
+    coloured("strange", "bd")
+    coloured("others", "xyz")
+    Path("greys.cnn").write_text(GREYS)
+    assert cnnspec("train", "greys.cnn", "--out", "run", "--device", "cpu").status == 0
+    assert judged("run", "--part", "train")["measures"]["accuracy"] == 1
+    some = judged("run", "--data", 'folder "some" split=[1.0, 0]', "--part", "train")
+    assert some["confusion"] == [[0, 0, 0], [0, 3, 0], [0, 0, 3]]
+    assert [row["label"] for row in some["classes"]] == ["a", "b", "c"]
+    turned = judged(
+        *("run", "--data", 'folder "all" split=[1.0, 0] classes=[c, a]', "--part", "train")
+    )
+    assert turned["confusion"] == [[6, 0, 0], [0, 0, 0], [0, 0, 6]]
+    strange = run("run", "--data", 'folder "strange"', "--part", "train")
+    assert (strange.status, strange.err) == (
+        1,
+        "error: run: the data has a class `d`; the model tells `a`, `b` and `c` apart\n",
+    )
+    # Under names that are all others it is their order that counts.
+    others = judged("run", "--data", 'folder "others" split=[1.0, 0]', "--part", "train")
+    assert others["confusion"] == [[6, 0, 0]] * 3
+
+
+def test_weights_of_another_network_are_listed_in_lines() -> None:
+    assert cnnspec("train", "small.cnn", "--out", "run", "--device", "cpu").status == 0
+    Path("other.cnn").write_text(SMALL.replace("bias=no", "bias=yes"))
+    done = run("other.cnn", "--weights", "run/best.safetensors")
+    first, *rest = done.err.splitlines()
+    assert (done.status, first) == (1, "error: of 8 weights 1 missing, 0 of another shape; 0 extra")
+    assert rest == ["  missing:", "    conv4_5x5.bias 4"]

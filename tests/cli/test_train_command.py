@@ -293,3 +293,20 @@ def test_what_is_left_out_stays_out() -> None:
     assert cnnspec("eval", "run").status == 0
     assert cnnspec("eval", "run/model.onnx").status == 1
     assert cnnspec("eval", "run/model.onnx", "--skip-bad").status == 0
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_what_it_was_started_without_is_not_missed(closed: str) -> None:
+    """As a timer of the system may start it."""
+    number = {"stdout": 1, "stderr": 2}[closed]
+    done = subprocess.run(
+        [
+            *("sh", "-c", f'exec "$0" "$@" {number}>&-', sys.executable, "-m", "cnnspec"),
+            *("train", "net.cnn", "--out", "run", "--device", "cpu"),
+        ],
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0
+    assert Path("run/model.onnx").exists()

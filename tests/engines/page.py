@@ -22,7 +22,8 @@ all of this and writes this page; the tests fail where it is no longer so.
 
 BETWEEN = """
 Each file has a batch of any size, and is run with one input and with two. To save time the inputs
-are smaller than the specs', nets for ImageNet have ten classes, and layers of 4096 units 256.
+are smaller than the specs', nets for ImageNet have ten classes, layers of 4096 units have 256, and
+{narrower} a quarter of their maps.
 Weights that start out alike, such as biases of zero, are drawn anew: no engine agrees by leaving
 them out.
 
@@ -43,7 +44,10 @@ def page(measured: Mapping[Cell, Outcome], versions: Mapping[str, str], version:
     return (
         HEAD.format(version=version)
         + _table(["engine", "version", "how"], about)
-        + BETWEEN.format(alone=ALONE if "one at a time" in measured.values() else "")
+        + BETWEEN.format(
+            narrower=_listed([f"`{net.spec}`" for net in NETS.values() if net.narrower]),
+            alone=ALONE if "one at a time" in measured.values() else "",
+        )
         + _table(["spec", "input", *titles], results)
         + _limits()
     )
@@ -55,6 +59,10 @@ def without_versions(text: str) -> str:
         start = re.escape(f"| {engine.title} | ")
         text = re.sub(rf"^({start})[^|]+", r"\1… ", text, flags=re.MULTILINE)
     return re.sub(r"(ONNX Runtime )\d\S*", r"\1…", text)
+
+
+def _listed(names: list[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _table(head: list[str], rows: Iterable[list[str]]) -> str:

@@ -52,23 +52,26 @@ PADDED: dict[str, Case] = {
 @pytest.mark.parametrize("name", [*CASES, *PADDED])
 @pytest.mark.parametrize("batch", [BATCH, 3])
 @pytest.mark.parametrize("has_bias", [True, False])
-def test_convolution(name: str, batch: int | str, has_bias: bool):
+@pytest.mark.parametrize("for_gpu", [False, True])
+def test_convolution(name: str, batch: int | str, has_bias: bool, for_gpu: bool):
     c, image, maps, kernel, attributes = {**CASES, **PADDED}[name]
     w = (maps, c // attributes.get("group", 1), *kernel)
     shapes = [(3, c, *image), w, *([(maps,)] if has_bias else [])]
-    check_exactly("Conv", shapes, {"kernel_shape": kernel, **attributes}, batch)
+    given = {"kernel_shape": kernel, **attributes}
+    check_exactly("Conv", shapes, given, batch, for_gpu=for_gpu)
 
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("batch", [BATCH, 3])
 @pytest.mark.parametrize("is_longer", [True, False])
-def test_transposed(name: str, batch: int | str, is_longer: bool):
+@pytest.mark.parametrize("for_gpu", [False, True])
+def test_transposed(name: str, batch: int | str, is_longer: bool, for_gpu: bool):
     c, image, maps, kernel, attributes = CASES[name]
     given = {"kernel_shape": kernel, **attributes}
     if is_longer:
         given["output_padding"] = [s - 1 for s in attributes.get("strides", [1] * len(kernel))]
     shapes = [(3, c, *image), (c, maps // attributes.get("group", 1), *kernel), (maps,)]
-    check_exactly("ConvTranspose", shapes, given, batch)
+    check_exactly("ConvTranspose", shapes, given, batch, for_gpu=for_gpu)
 
 
 @pytest.mark.parametrize("opset", [13, 17, 21])
@@ -97,6 +100,7 @@ def check_exactly(
     attributes: dict[str, Any],
     batch: int | str,
     opset: int = 17,
+    for_gpu: bool = False,
 ) -> None:
     """Also for smaller batches than the first, where their size is open."""
     rng = np.random.default_rng(0)
@@ -107,7 +111,7 @@ def check_exactly(
     model, y = one(op, shapes, attributes, batch, opset)
     forward = Runner(model, [y.name], "float")
     size = forward({v.name: whole(s) for v, s in zip(model.inputs, shapes, strict=True)})[0].shape
-    backward, names = with_gradients(model, y, size)
+    backward, names = with_gradients(model, y, size, for_gpu)
     for examples in (3, 2, 1) if batch == BATCH and shapes[0][0] == 3 else (shapes[0][0],):
         sizes = [(examples, *shapes[0][1:]), *shapes[1:]]
         feeds = {name: whole(shape) for name, shape in zip(names, sizes, strict=True)}
@@ -156,7 +160,9 @@ def result(
     return (maps, *((n - 1) * s + r - p + m for n, s, r, p, m in columns))
 
 
-def with_gradients(model: Model, y: Value, size: Sequence[int]) -> tuple[Runner, list[str]]:
+def with_gradients(
+    model: Model, y: Value, size: Sequence[int], for_gpu: bool
+) -> tuple[Runner, list[str]]:
     """The gradient of Σ u·y with u given."""
     names = [v.name for v in model.inputs]
     u = Value("u", y.shape)
@@ -164,7 +170,7 @@ def with_gradients(model: Model, y: Value, size: Sequence[int]) -> tuple[Runner,
     g = Builder(model, y.shape[0])
     with g.layer("loss", ""):
         loss = g.op("ReduceSum", g.op("Mul", y, u, part="uy"), dims=(), keepdims=0)
-    found = gradients(model, loss, names, y.shape[0])
+    found = gradients(model, loss, names, y.shape[0], for_gpu=for_gpu)
     made = [dx for name in names if (dx := found[name]) is not None]
     assert len(made) == len(names)
     return Runner(model, [dx.name for dx in made], "float"), names

@@ -1,4 +1,4 @@
-"""Is the file of a training step enough to train from, in Python, JavaScript and a browser?
+"""Is the file of a training step enough to train from, in Python, JavaScript, a browser and C#?
 
 The programs are those of docs/training-step.md, letter for letter.
 """
@@ -18,7 +18,7 @@ import pytest
 from cnnspec import zoo
 from cnnspec.api import loads
 from engines.engine import ENGINES, NODE_MODULES
-from outside import browser
+from outside import browser, csharp
 from outside.page import RATE, STEPS, digits, own_losses, write_batches, write_programs
 
 TOLERANCE = 1e-4
@@ -166,9 +166,65 @@ def test_browser(case: Case) -> None:
     case.check(browser.shown(case.folder, "train.html"))
 
 
-def test_the_page_trains_at_the_rate_that_is_compared(case: Case) -> None:
-    rates = [p for p in ("train.py", "train.mjs", "train.html") if "1e-3" in _text(case, p)]
-    assert len(rates) == 3
+# ── C# ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+PINNED = """\
+using System;
+using System.Collections.Generic;
+using Microsoft.ML.OnnxRuntime;
+
+static long Pinned()
+{
+    GC.Collect();
+    GC.WaitForPendingFinalizers();
+    GC.Collect();
+    return GC.GetGCMemoryInfo(GCKind.Any).PinnedObjectsCount;
+}
+
+static void Train()
+{
+    using var x = OrtValue.CreateTensorValueFromMemory(new float[784], new long[] { 1, 1, 28, 28 });
+    using var y = OrtValue.CreateTensorValueFromMemory(new long[1], new long[] { 1 });
+    using var step = new Step("lenet5.step.onnx");
+    for (var i = 0; i < 3; i++) step.Do(new() { ["input"] = x, ["target"] = y }, 0.1f);
+}
+
+var before = Pinned();
+Train();
+Console.WriteLine($"{before} {Pinned()}");
+"""
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the page's program in C#, and one that looks into its memory; compiled."""
+    reason = csharp.missing()
+    if reason is not None:
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("csharp")
+    write_programs(folder)
+    (folder / "Pinned.cs").write_text(PINNED, encoding="utf-8")
+    csharp.build(folder / "Step.cs", [folder / "Program.cs", folder / "Pinned.cs"])
+    return folder
+
+
+def test_dotnet(case: Case, programs: Path) -> None:
+    case.check(run(csharp.command(programs / "Program.cs"), case.folder))
+
+
+def test_dotnet_holds_on_to_nothing(case: Case, programs: Path) -> None:
+    """The numbers under an `OrtValue` that is never disposed would never be freed."""
+    before, after = run(csharp.command(programs / "Pinned.cs"), case.folder).split()
+    assert before == after
+
+
+# ── All of them ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", ["train.py", "train.mjs", "train.html", "Program.cs"])
+def test_the_page_trains_at_the_rate_that_is_compared(case: Case, name: str) -> None:
+    assert "1e-3" in _text(case, name)
     assert RATE == 1e-3
 
 

@@ -107,6 +107,41 @@ def test_a_reader_may_want_it_dark_and_without_scripts(browser: Browser, tmp_pat
     page.close()
 
 
+KEEPS = """<button id="far" onclick="this.textContent = 1">0</button><script>
+localStorage.a = sessionStorage.a = 7;
+const opening = indexedDB.open("a");
+const kept = new Promise((done) => opening.onsuccess = () => done(opening.result.close()));
+history.pushState(7, "");
+</script>"""
+
+KEPT = """(async () => [
+  localStorage.length, sessionStorage.length, (await indexedDB.databases()).length, history.length,
+  scrollY, innerWidth, matchMedia("(prefers-color-scheme: dark)").matches,
+  document.querySelectorAll(":hover").length,
+])()"""
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_page_knows_nothing_of_the_one_before(
+    browser: Browser, tmp_path: Path, scripts: bool
+) -> None:
+    path = written(tmp_path, KEEPS)
+    before = browser.open(path, width=390, dark=True)
+    before.click("#far")
+    before.evaluate("kept")
+    stored = before.evaluate(KEPT)
+    assert stored[:4] == [1, 1, 1, 3]
+    assert stored[4] > 0
+    assert stored[5:] == [390, True, 3], "the mouse is over the button"
+    before.evaluate("console.error('so')")
+    before.close()
+    between = browser.open(written(tmp_path, "<p>nothing here</p>"), scripts=scripts)
+    between.is_quiet()
+    assert between.evaluate("document.title") == ("scripts run" if scripts else "a page")
+    assert between.evaluate(KEPT) == [0, 0, 0, 2, 0, 1280, False, 0]
+    between.close()
+
+
 def test_a_picture_shows_the_whole_page(browser: Browser, tmp_path: Path) -> None:
     page = browser.open(written(tmp_path, '<div style="height: 3000px"></div>'), width=500)
     page.screenshot(tmp_path / "page.png")

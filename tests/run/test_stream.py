@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from cnnspec.run import stream
+from cnnspec.run.sets import moving
 from cnnspec.run.sets.draws import Draws, permutation
-from cnnspec.run.sets.moving import Movement, rotated
+from cnnspec.run.sets.moving import Movement, rotated, shifted
 from cnnspec.run.sets.part import BadData, Held, Part
 from cnnspec.run.stream import Batch, batches
 from cnnspec.run.wanted import Wanted
@@ -134,9 +135,9 @@ def test_small_batches_are_made_together_and_large_ones_alone() -> None:
         assert [len(b) for b in batches(part, 4)] == [4] * 12
         return asked
 
-    assert fetched(1, 8, 8) == [4, 32, 12]
-    assert fetched(1, 128, 128) == [4] + [16] * 2 + [12]
-    assert fetched(3, 192, 192) == [4] * 12
+    assert fetched(1, 8, 8) == [4, 44]
+    assert fetched(1, 192, 192) == [4, 28, 16]
+    assert fetched(3, 256, 256) == [4] * 12
 
 
 # ── threads ─────────────────────────────────────────────────────────────────────────────────────
@@ -278,6 +279,31 @@ def test_turning_is_what_its_definition_says(fill: str, largest: float) -> None:
                 assert y[k, c, i, j] == pytest.approx(sampled(x[k, c], row, column, fill), abs=2e-3)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.int64])
+@pytest.mark.parametrize("size", [(9,), (8, 6), (1, 1), (5, 4, 7)])
+@pytest.mark.parametrize("most", [0, 1, 3, 12])
+def test_small_maps_move_as_large_ones_do(
+    dtype: type, size: tuple[int, ...], most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = np.random.default_rng(3)
+    x = (draw.integers(0, 256, (20, 3, *size)) - 128).astype(dtype)
+    x.flat[:2] = [np.nan, -np.inf] if dtype is np.float32 else [1, 255]
+    offsets = draw.integers(-most, most + 1, (20, len(size)))
+    found = [shifted(given, offsets, Movement("zeros")) for given in (x, np.asfortranarray(x))]
+    monkeypatch.setattr(moving, "SMALL", 0)
+    expected = shifted(x, offsets, Movement("zeros"))
+    for y in found:
+        assert (y.dtype, y.shape, y.flags.c_contiguous) == (x.dtype, x.shape, True)
+        assert y.tobytes() == np.ascontiguousarray(expected).tobytes()
+    # One of them by definition: what was at p is at p + its offset.
+    k, by = 11, offsets[11].tolist()
+    for place in np.ndindex(*size):
+        before = tuple(p - o for p, o in zip(place, by, strict=True))
+        inside = all(0 <= p < n for p, n in zip(before, size, strict=True))
+        wanted = x[(k, 1, *before)] if inside else 0
+        assert found[0][(k, 1, *place)] == wanted
+
+
 # ── augmentations ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -384,6 +410,14 @@ def test_mixup_mixes_examples_and_targets_alike() -> None:
     np.testing.assert_allclose(batch.inputs["x"].reshape(10, 10), batch.targets, atol=1e-6)
     np.testing.assert_allclose(batch.targets.sum(1), 1, atol=1e-6)
     assert batch.targets.dtype == np.float32
+    assert ((batch.targets > 0) & (batch.targets < 1)).any()
+
+
+def test_mixup_mixes_the_one_number_that_says_yes_or_no() -> None:
+    y = np.arange(20) % 2
+    part = part_of(y.astype(np.float32).reshape(20, 1, 1), y)
+    batch: Any = next(batches(part, 20, augment=[Mixup(alpha=1.0)], threads=0, classes=1))
+    np.testing.assert_allclose(batch.inputs["x"].reshape(20, 1), batch.targets, atol=1e-6)
     assert ((batch.targets > 0) & (batch.targets < 1)).any()
 
 

@@ -259,6 +259,32 @@ def test_accuracy_is_that_of_the_pixels_that_count(capsys: pytest.CaptureFixture
     )
 
 
+# ── mixtures ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_what_is_judged_is_not_mixed(n: int) -> None:
+    vectors(uneven(max(n, 2)))
+    loss, end = ("binary_cross_entropy", " -> sigmoid") if n == 1 else ("cross_entropy", "")
+    lines = ("loss " + loss, "augment mixup", "epochs 1")
+    spec = text(f"  input 5 -> fc {n}{end}", *lines).replace('.npz"', '.npz" split=[0.5, 0.5, 0]')
+    training = begun(spec)
+    part = training.splits.validation
+    assert part is not None
+    measures = training.judge(part)
+    assert measures is not None
+    (batch,) = batches(part, len(part), threads=0)
+    training._judge.load(training.weights())
+    z = training._judge.do(training._judging.feeds(batch))["out/output"].astype(np.float64)
+    y: Array = batch.targets
+    if n > 1:
+        wanted = surprise(z, y).mean()
+    else:
+        wanted = -np.log(np.where(y == 1, z[:, 0], 1 - z[:, 0])).mean()
+    assert measures.values["loss"] == pytest.approx(wanted, rel=1e-5)
+    assert [type(event).__name__ for event in training][-1] == "Finished"
+
+
 # ── pictures ───────────────────────────────────────────────────────────────────────────────────
 
 

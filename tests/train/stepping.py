@@ -36,6 +36,8 @@ class Stepping:
         weights: Mapping[str, Array] | None = None,
         lines: str | None = None,
         change: Callable[[Model], Model] = lambda model: model,
+        *,
+        for_gpu: bool = False,
     ) -> None:
         """`lines` are those of another recipe than the network's own; `change` rewrites the
         graph that runs."""
@@ -45,7 +47,7 @@ class Stepping:
             recipe = read_recipe(lines)
         given = {name: lambda x=x: x.astype(np.float32) for name, x in (weights or {}).items()}
         source = source_of(given, recipe.seed)
-        self.step: Step = build_step(self.graph, recipe, source)
+        self.step: Step = build_step(self.graph, recipe, source, for_gpu=for_gpu)
         self._session = session(change(self.step.model))
         drawn = _drawn(self.graph, source)
         self.kept: dict[str, Array] = {

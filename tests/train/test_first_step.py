@@ -16,6 +16,7 @@ from first_step import SPECS, given, network_of, sampled
 from stepping import Array, Stepping
 
 from cnnspec.emit.passes.blocked import in_blocks
+from cnnspec.emit.passes.spelled import spell_out
 from cnnspec.onnxir.graph import Model
 from cnnspec.run.blocks import block_size
 from values.weights import weights_of
@@ -32,9 +33,12 @@ ROUNDED = 1e-7
 """The share that rounding in float32 may make of nothing."""
 
 
+GPU = "for a GPU"
+
 FORMS: dict[str, Callable[[Model], Model]] = {
     "as exported": lambda model: model,
     "in blocks": lambda model: in_blocks(model, block_size()),
+    GPU: spell_out,
 }
 """How the step is put that runs."""
 
@@ -62,7 +66,7 @@ def test_all_are_recorded() -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_gradients(name: str, form: str) -> None:
     wanted = records()[name]
-    loss, found = first_step(name, FORMS[form])
+    loss, found = first_step(name, form)
     assert loss == pytest.approx(wanted["loss"], rel=1e-5)
     assert set(found) == set(wanted["weights"])
     length = np.linalg.norm([row["norm"] for row in wanted["weights"].values()])
@@ -74,11 +78,13 @@ def test_gradients(name: str, form: str) -> None:
     assert all(norm <= ROUNDED * length for norm in nothing.values()), nothing
 
 
-def first_step(name: str, change: Callable[[Model], Model]) -> tuple[float, dict[str, Array]]:
+def first_step(name: str, form: str) -> tuple[float, dict[str, Array]]:
     """The loss, and the gradient of each weight, which a momentum that starts at 0 remembers."""
     network = network_of(name)
     x, y = given(name, network)
-    steps = Stepping(network.graph, weights_of(network), "optimizer momentum", change)
+    steps = Stepping(
+        network.graph, weights_of(network), "optimizer momentum", FORMS[form], for_gpu=form == GPU
+    )
     (source,) = network.graph.inputs
     told = steps.do({source.path: x, "target": y})
     return told["loss"], {path: steps.kept[f"{path}/velocity"] for path in steps.trained}

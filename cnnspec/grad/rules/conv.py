@@ -14,47 +14,15 @@ from collections.abc import Mapping
 from math import prod
 
 from cnnspec.grad.base import Adjoint, Grads, Rule, Use
+from cnnspec.grad.rules.conv_taps import by_taps
+from cnnspec.grad.rules.slide import Slide
 from cnnspec.onnxir.graph import Dims, Value
-from cnnspec.text.record import record
 
 FEW_TAPS = 32
 """Numbers under a window up to which copying them all is cheaper than a second convolution."""
 
 ENOUGH_MAPS = 16
 """Maps from which on a convolution works out a full vector of them at a time."""
-
-
-@record
-class Slide:
-    """How a window moves over an image, axis by axis, and makes maps."""
-
-    image: tuple[int, ...]
-    maps: tuple[int, ...]
-    kernel: tuple[int, ...]
-    strides: tuple[int, ...]
-    dilations: tuple[int, ...]
-    begins: tuple[int, ...]
-    group: int
-
-    @property
-    def reach(self) -> tuple[int, ...]:
-        """From the first tap to the last."""
-        return tuple(d * (k - 1) for d, k in zip(self.dilations, self.kernel, strict=True))
-
-    @property
-    def ends(self) -> tuple[int, ...]:
-        """The padding that the last window needs; less than 0 where it does not reach the end."""
-        columns = zip(self.strides, self.maps, self.reach, self.begins, self.image, strict=True)
-        return tuple(s * (m - 1) + r + 1 - b - n for s, m, r, b, n in columns)
-
-    @property
-    def pads(self) -> tuple[int, ...]:
-        """For an image cut down to what windows reach."""
-        return (*self.begins, *(max(e, 0) for e in self.ends))
-
-    @property
-    def moves_by_one(self) -> bool:
-        return all(s == 1 for s in self.strides)
 
 
 def conv(g: Adjoint, dy: Value, n: Use) -> Grads:
@@ -188,6 +156,8 @@ def _by_kernel(g: Adjoint, slide: Slide, x: Value, dy: Value) -> Value:
     if slide.group == 1 and _is_small(slide, x):
         return _of_windows(g, slide, x, dy)
     x = _reached(g, slide, x)
+    if g.for_gpu:
+        return by_taps(g, slide, x, dy)
     if slide.group == 1 and slide.dilations[-1] == 1:
         return _of_rows(g, slide, x, dy)
     return _of_maps(g, slide, x, dy)

@@ -225,13 +225,18 @@ def mixed(word: Mixup, given: Examples, classes: int, *seeds: object) -> Example
     y = given.targets
     if given.gives in ("classes", "masks"):
         assert classes, "what is mixed has a share of each class, so their number is known"
-        y = one_hot(y, classes)
+        y = shares_of(y, classes)
     inputs = {name: mix(_floats(x)) for name, x in given.inputs.items()}
     return _with(given, inputs, mix(_floats(y)))
 
 
-def one_hot(y: Array, classes: int) -> Floats:
-    """1 for the class, 0 for all others, along a second axis; a class beyond them has no 1."""
+def shares_of(y: Array, classes: int) -> Floats:
+    """1 for the class, 0 for all others, along a second axis; a class beyond them has no 1.
+
+    Where one number says yes or no, it is the class.
+    """
+    if classes == 1:
+        return _floats(np.expand_dims(y, 1))
     return (np.expand_dims(y, 1) == _classes(classes, y.ndim)).astype(np.float32)
 
 

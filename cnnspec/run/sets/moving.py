@@ -2,6 +2,7 @@
 
 import math
 import threading
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from cnnspec.run.wanted import Array
 from cnnspec.text.record import record
+from cnnspec.vocab.value import Shape
 
 Floats = NDArray[np.float32]
 Places = NDArray[np.int64]
@@ -18,6 +20,9 @@ Sum = tuple[Floats, Floats]
 
 BLOCK = 65536
 """As many numbers at a time, which stay near the processor."""
+
+SMALL = 4096
+"""Bytes of a map whose rows are so short that to copy one takes little longer than to find it."""
 
 ROOMS = threading.local()
 """Memory that is used again: to ask for it each time costs more than the work itself."""
@@ -41,6 +46,8 @@ def flipped(x: Array, axis: int) -> Array:
 
 def shifted(x: Array, offsets: Places, how: Movement) -> Array:
     """Moved by so many whole pixels, each example by its own: n examples, an offset an axis."""
+    if how.fill == "zeros" and how.outside == 0 and x[0, 0].nbytes <= SMALL:
+        return _shifted_in_line(x, offsets)
     border = [int(b) for b in np.abs(offsets).max(0)]
     wide = _padded(x, border, how)
     # Each picture of the old size that the wider one has, by where it begins.
@@ -51,6 +58,45 @@ def shifted(x: Array, offsets: Places, how: Movement) -> Array:
         writeable=False,
     )
     return windows[(np.arange(len(x)), *(np.asarray(border) - offsets).T)]
+
+
+def _shifted_in_line(x: Array, offsets: Places) -> Array:
+    """Moved along all the numbers of a map as they lie in a line, with zeros before and behind.
+
+    So a map is copied whole. What has come round the end of a row is then set to zero, byte by
+    byte, as the zeros of all types are zeros in every byte.
+    """
+    n, c, *sizes = x.shape
+    area = math.prod(sizes)
+    steps = sum(offsets[:, axis] * math.prod(sizes[axis + 1 :]) for axis in range(len(sizes)))
+    border = int(np.abs(steps).max())
+    line = np.zeros((n, c, border + area + border), x.dtype)
+    line[:, :, border : border + area] = x.reshape(n, c, area)
+    of_example, of_map, of_number = line.strides
+    windows = as_strided(
+        line,
+        (n, 2 * border + 1, c, area),
+        (of_example, of_number, of_map, of_number),
+        writeable=False,
+    )
+    y = np.ascontiguousarray(windows[np.arange(n), border - steps])
+    there = y.view(np.uint8)
+    for axis in range(1, len(sizes)):
+        by = np.clip(offsets[:, axis], -sizes[axis], sizes[axis])
+        most = int(np.abs(by).max())
+        there &= _inner(most, axis, tuple(sizes), x.itemsize)[by + most, None]
+    return y.reshape(x.shape)
+
+
+@lru_cache(16)
+def _inner(most: int, axis: int, sizes: Shape, itemsize: int) -> NDArray[np.uint8]:
+    """For each offset along an axis, from -most to most, a map of bytes: 255 where what is there
+    comes from inside, 0 elsewhere."""
+    places = np.arange(sizes[axis]) - np.arange(-most, most + 1)[:, None]
+    inner = np.where((places >= 0) & (places < sizes[axis]), 255, 0).astype(np.uint8)
+    shape = len(inner), *(n if k == axis else 1 for k, n in enumerate(sizes))
+    whole = np.broadcast_to(inner.reshape(shape), (len(inner), *sizes)).reshape(len(inner), -1)
+    return np.repeat(whole, itemsize, -1)
 
 
 def _padded(x: Array, border: list[int], how: Movement) -> Array:
