@@ -219,7 +219,7 @@ class Network:
         if recipe is None:
             diagnostics = sink.ordered()
             raise SpecError(diagnostics, lambda: _shown(diagnostics))
-        file, notes = self.graph.span.source.name, list[str]()
+        file, notes = self.graph.span.source.name, [d.message for d in sink.ordered()]
         wishes = Wishes(
             file=file,
             # What is named here begins here, what the spec names where the spec is.
@@ -307,12 +307,18 @@ class Network:
         if weights is None:
             return {}
         from cnnspec.emit.compile import wanted_weights
+        from cnnspec.run.files import BadFile
+        from cnnspec.run.folded import folded
         from cnnspec.run.weights import match, read_map, read_weights
 
         is_held = isinstance(weights, Mapping)
         found = _tensors(weights) if is_held else read_weights(Path(weights))
         renames = () if names is None else read_map(Path(names))
         matched = match(wanted_weights(self.graph), found, renames, strict=strict)
+        if not is_held and not strict:
+            said = folded(self.graph, weights, matched, is_renamed=bool(renames))
+            if said is not None:
+                raise BadFile(weights, f"{said}; a model compiled with --keep-bn has both")
         return {name: tensor.read for name, tensor in matched.items()}
 
     def expand(self) -> str:

@@ -119,7 +119,7 @@ def status_of(args: list[str] | None = None) -> int:
     try:
         result = commands.main(args, prog_name="cnnspec", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        _tell(error)
         return error.exit_code
     except click.Abort:
         return INTERRUPTED
@@ -137,6 +137,19 @@ def status_of(args: list[str] | None = None) -> int:
         )
         return OUR_FAULT
     return result if isinstance(result, int) else 0
+
+
+def _tell(error: click.ClickException) -> None:
+    """Why a command has stopped, as all of them say it: click's own begins with `Error:`."""
+    if type(error).show is not click.UsageError.show:
+        # Ours, or the help of `cnnspec` alone.
+        error.show()
+        return
+    from cnnspec.text.excerpt import safe
+
+    if isinstance(error, click.UsageError) and (ctx := error.ctx) is not None:
+        click.echo(f"{ctx.get_usage()}\nTry '{ctx.command_path} --help' for help.\n", err=True)
+    click.echo(f"error: {safe(' '.join(error.format_message().split()))}", err=True)
 
 
 def _sentence(error: OSError) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 import click
 
+from cnnspec.cli.models import Failed, stopped
 from cnnspec.cli.options import colour_option, file_argument, set_option
 from cnnspec.cli.specs_of import Overrides, need_graph, source_of
 from cnnspec.onnxir.opset import DEFAULT, NEWEST, OLDEST
@@ -171,7 +172,7 @@ def command(
         if written and precision != "fp32":
             click.echo("\n".join(_measured(compiled("fp32"), model, precision, calibrate)))
     except ValueError as fault:
-        raise click.ClickException(str(fault)) from None
+        raise stopped(fault) from None
     return 0
 
 
@@ -277,7 +278,7 @@ def _labels(path: str | None) -> list[str]:
     try:
         return read_labels(Path(path).read_text(encoding="utf-8"))
     except UnicodeDecodeError:
-        raise click.ClickException(f"{path}: is not UTF-8 text") from None
+        raise Failed(f"{path}: is not UTF-8 text") from None
 
 
 def _stem(file: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from cnnspec.cli.models import Failed
 from cnnspec.cli.options import colour_option, file_argument, set_option
 from cnnspec.cli.specs_of import Overrides, need_graph, source_of
 
@@ -82,7 +83,7 @@ def command(
     try:
         content = _drawn(graph, form, style or "volumes", theme, depth)
     except ValueError as fault:
-        raise click.ClickException(str(fault)) from None
+        raise Failed(str(fault)) from None
     _write(content, output or f"{_stem(file)}{_suffix(form)}")
     return 0
 

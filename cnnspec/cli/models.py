@@ -32,6 +32,13 @@ class Unlike(Failed):
         click.echo(f"error: {self.message}", err=True)
 
 
+def stopped(fault: ValueError) -> Failed:
+    """What is wrong with a model or with weights, in its own words."""
+    from cnnspec.run.weights import Mismatch
+
+    return (Unlike if isinstance(fault, Mismatch) else Failed)(str(fault))
+
+
 def failed(name: str, fault: ValueError) -> Failed:
     """What is wrong with a model, which is named once."""
     said = str(fault)
@@ -72,10 +79,7 @@ def given(
         _refuse(name, {"--set": overrides, "--weights": weights, "--seed": seed})
         return _read(name)
     except ValueError as fault:
-        from cnnspec.run.weights import Mismatch
-
-        is_listed = isinstance(fault, Mismatch)
-        raise (Unlike if is_listed else Failed)(str(fault)) from None
+        raise stopped(fault) from None
 
 
 def is_spec(name: str) -> bool:

@@ -18,7 +18,7 @@ from cnnspec.text.excerpt import safe
 
 if TYPE_CHECKING:
     from cnnspec.model.graph import Graph
-    from cnnspec.run.events import Finished
+    from cnnspec.run.events import EpochDone, Finished
     from cnnspec.run.loop import Training
     from cnnspec.run.session import Device
 
@@ -167,7 +167,7 @@ def _watched(training: "Training") -> int:
                         bar.show(event)
                     case EpochDone():
                         bar.hide()
-                        click.echo(epoch_line(event))
+                        _tell_epoch(epoch_line(event), event, folder)
                     case Finished():
                         bar.hide()
                         return _said(event, folder)
@@ -176,16 +176,28 @@ def _watched(training: "Training") -> int:
     return 0
 
 
+def _tell_epoch(line: str, event: "EpochDone", folder: Path) -> None:
+    try:
+        click.echo(line)
+    except BrokenPipeError:
+        # The checkpoint of this epoch is written: only who reads has gone, as `head` does.
+        click.echo(_stopped(event.epoch, folder, ", as nobody reads on"), err=True)
+        raise
+
+
+def _stopped(epochs: int, folder: Path, why: str = "") -> str:
+    from cnnspec.layers.base import count
+
+    again = f"cnnspec train --resume {shlex.quote(str(folder))}"
+    return f"stopped after {count(epochs, 'epoch')}{why}; `{again}` goes on"
+
+
 def _said(event: "Finished", folder: Path) -> int:
     from cnnspec.cli.bar import number
     from cnnspec.layers.base import count
 
     if not event.is_done:
-        click.echo(
-            f"stopped after {count(event.epochs, 'epoch')}; "
-            f"`cnnspec train --resume {shlex.quote(str(folder))}` goes on",
-            err=True,
-        )
+        click.echo(_stopped(event.epochs, folder), err=True)
         return STOPPED
     test = " ".join(f"{name} {number(name, x)}" for name, x in event.test.items())
     ended = f" ({event.why})" if event.why else ""

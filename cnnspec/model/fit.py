@@ -22,6 +22,9 @@ from cnnspec.text.source import Span
 from cnnspec.text.suggest import did_you_mean
 from cnnspec.vocab.value import Shape
 
+DROPS = ("dropout", "droppath")
+"""Layers that training alone does anything with, without weights of their own."""
+
 COLOURS = {1: "greys", 3: "colours", 4: "colours with transparency"}
 
 
@@ -133,6 +136,47 @@ def _alone(check: _Fit) -> None:
         )
 
 
+def _main(check: _Fit) -> None:
+    """Is the main output, of which no loss is taken, trained by those of others?"""
+    main, nodes = check.graph.main, check.graph.nodes
+    losses = check.recipe.losses
+    ends = [end for loss in losses if (end := check.end(loss)) is not None]
+    spans = [span for loss in losses if (span := check.span(loss, "on")) is not None]
+    if not spans or len(ends) < len(losses) or nodes[main.node] in ends:
+        return
+    reached = {nodes[i].owner for i in _before(check, [end.index for end in ends])}
+    frozen = check.recipe.freeze
+    for node in (nodes[i] for i in sorted(_before(check, [main.node]))):
+        is_kept = node.frozen or any(word.covers(node.path) for word in frozen)
+        if node.owner in reached or is_kept or not _trains(node):
+            continue
+        what = "the main output" if main.name == "output" else f"the main output, `{main.name}`"
+        check.sink.warning(
+            "untrained-output",
+            f"no loss is taken of {what}: `{node.path}` is not trained",
+            spans[0],
+            labels=[Label(node.span, "only the main output comes of this")],
+            hint="a line `loss` without `on=` is taken of it"
+            if main.name == "output"
+            else f"`on={main.name}` takes a loss of it",
+        )
+        return
+
+
+def _before(check: _Fit, ends: list[int]) -> set[int]:
+    """The layers that some are computed from, and these."""
+    found, left = set(ends), list(ends)
+    while left:
+        more = set(check.graph.nodes[left.pop()].inputs) - found
+        found |= more
+        left += more
+    return found
+
+
+def _trains(node: Node) -> bool:
+    return node.facts is not None and any(w.trained for w in node.facts.weights.values())
+
+
 # ── classes ────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -199,18 +243,29 @@ def _told_apart(end: Node) -> int:
 
 def _freeze(check: _Fit) -> None:
     """Is there a layer for each pattern?"""
-    paths = [n.path for n in check.graph.nodes if n.inputs]
+    layers = [n for n in check.graph.nodes if n.inputs]
     for word in check.recipe.freeze:
         for pattern in word.layers:
             alone = type(word)(layers=(pattern,))
             span = check.span(word, "layers")
-            if span is None or any(alone.covers(path) for path in paths):
+            covered = [n for n in layers if alone.covers(n.path)]
+            if span is None or any(map(_can_freeze, covered)):
                 continue
+            if covered:
+                said = f"no layer that `{pattern}` names has weights: nothing is frozen by that"
+                check.sink.warning("idle-setting", said, span)
+                continue
+            near = did_you_mean(pattern, _names([n.path for n in layers]))
             check.unfit(
                 f"no layer is called `{pattern}`: nothing is frozen by that",
                 span,
-                hint=did_you_mean(pattern, _names(paths)) or "`*` stands for anything in a name",
+                hint=near or "`*` stands for anything in a name",
             )
+
+
+def _can_freeze(node: Node) -> bool:
+    """Does it do anything else when it is frozen? Dropout then leaves nothing out."""
+    return node.facts is None or bool(node.facts.weights) or node.layer.kind in DROPS
 
 
 def _names(paths: list[str]) -> set[str]:
@@ -259,6 +314,7 @@ def _picture(size: Shape) -> tuple[int, int, int] | None:
 
 RULES: tuple[Callable[[_Fit], None], ...] = (
     _heads,
+    _main,
     _softmax_twice,
     _alone,
     _data,

@@ -13,7 +13,7 @@ from cnnspec.settings.plain import Epochs, Freeze, Seed
 from cnnspec.settings.recipe import Line, Recipe, default_recipe, read_recipe, with_words
 from cnnspec.syntax import tree
 from cnnspec.syntax.parse import parse
-from cnnspec.text.diagnostic import Severity, Sink
+from cnnspec.text.diagnostic import Diagnostic, Severity, Sink
 from cnnspec.text.source import Source
 from cnnspec.vocab.value import Word as Bare
 from cnnspec.vocab.value import show
@@ -65,11 +65,15 @@ def _agreeing(graph: Graph, recipe: Recipe, sink: Sink, *, is_training: bool) ->
         fit_recipe(graph, found, is_training=is_training)
     finally:
         graph.recipe = before
-    # Warnings were told of the spec, or are no surprise to who asks for it.
+    # Other warnings were told of the spec, or are no surprise to who asks for it.
     for diagnostic in found.ordered():
-        if diagnostic.severity is Severity.ERROR:
+        if diagnostic.severity is Severity.ERROR or _is_of_option(diagnostic):
             sink.add(diagnostic)
     return None if sink.failed else recipe
+
+
+def _is_of_option(diagnostic: Diagnostic) -> bool:
+    return diagnostic.span.source.name.startswith("--")
 
 
 def _warming(recipe: Recipe, sink: Sink) -> Recipe:
@@ -96,9 +100,10 @@ def words(
 ) -> list[Word]:
     """What options say, as the words of a spec."""
     return [
-        *([Epochs(count=epochs)] if epochs is not None else []),
         *([Seed(number=seed)] if seed is not None else []),
         *([Freeze(layers=tuple(freeze))] if freeze else []),
+        # Last, where they also come to stand when a run goes on for more.
+        *([Epochs(count=epochs)] if epochs is not None else []),
     ]
 
 

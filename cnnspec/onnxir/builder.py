@@ -75,6 +75,8 @@ class Builder:
         """For weights that follow no gradient: what they are after the step, by their names."""
         self.reserved: frozenset[str] = frozenset()
         """Names that layers leave alone: the graph has inputs and outputs of its own."""
+        self.coming: frozenset[str] = frozenset()
+        """Names of results that are yet to be made: no part of one is called so."""
         self.is_dynamic = is_dynamic
         """Shall the graph do for other sizes of maps too, where that costs a plainer node?"""
         self._examples: Value | None = None
@@ -349,10 +351,13 @@ class Builder:
         if self._source and base in self.reserved:
             base += OWN
         name, n = base, 1
-        while name in self.model.values or name in self.model.tensors:
+        while self._is_taken(name) or (part and name in self.coming):
             n += 1
             name = f"{base}_{n}"
         return name
+
+    def _is_taken(self, name: str) -> bool:
+        return name in self.model.values or name in self.model.tensors
 
     def _add(
         self,

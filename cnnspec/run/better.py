@@ -1,7 +1,8 @@
 """Has validation become better, and what follows where it has not?"""
 
 from collections.abc import Mapping
-from math import isfinite
+from math import inf, isfinite
+from sys import float_info
 
 from cnnspec.run.checkpoint import Position
 from cnnspec.settings.recipe import Recipe
@@ -22,10 +23,18 @@ def is_best(position: Position, recipe: Recipe, values: Mapping[str, float]) -> 
     position.waited = 0 if is_better else position.waited + 1
     if is_better:
         position.mark = score
-    if not isfinite(score) or (position.best is not None and score <= position.best):
+    # On few examples many epochs get as many right: then the smaller loss is better.
+    loss = values["loss"] if isfinite(values["loss"]) else float_info.max
+    if not isfinite(score) or (position.best is not None and (score, -loss) <= _best(position)):
         return False
-    position.best, position.best_epoch = score, position.epoch
+    position.best, position.best_loss, position.best_epoch = score, loss, position.epoch
     return True
+
+
+def _best(position: Position) -> tuple[float | None, float]:
+    # A run that an older version began does not know its loss: there the earlier epoch stays.
+    loss = position.best_loss
+    return position.best, inf if loss is None else -loss
 
 
 def is_enough(position: Position, recipe: Recipe) -> bool:
@@ -46,7 +55,9 @@ def _plateau(position: Position, recipe: Recipe, values: Mapping[str, float]) ->
     if not isinstance(word, Plateau):
         return
     score = _score(values, word.watch)
-    if p.plateau_best is None or score > p.plateau_best + word.better * abs(p.plateau_best):
+    if isfinite(score) and (
+        p.plateau_best is None or score > p.plateau_best + word.better * abs(p.plateau_best)
+    ):
         p.plateau_best, p.plateau_waited = score, 0
         return
     p.plateau_waited += 1

@@ -14,6 +14,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from cnnspec.emit.passes.blocked import in_blocks
+from cnnspec.emit.passes.blocks import DOMAIN
 from cnnspec.emit.passes.spelled import spell_out
 from cnnspec.emit.passes.together import gather_examples
 from cnnspec.onnxir.graph import NUMPY_NAMES, Model
@@ -29,13 +30,22 @@ BUSY = "200"
 
 
 def as_run(model: Model, device: str, *, blocked: bool = False) -> bytes:
+    """The bytes of a graph as it is put to run."""
+    return CompiledModel(put(model, device, blocked=blocked)).to_bytes()
+
+
+def put(model: Model, device: str, *, blocked: bool = False) -> Model:
     """A graph as a device runs it best, which may be put otherwise than what is exported; with
-    operators of the runtime's own where these are asked for."""
+    operators of the runtime's own where these are asked for, and where there is work for them."""
     if blocked:
-        model = in_blocks(model, block_size())
-    else:
-        model = gather_examples(model) if device == "cpu" else spell_out(model)
-    return CompiledModel(model).to_bytes()
+        made = in_blocks(model, block_size())
+        if lies_in_blocks(made):
+            return made
+    return gather_examples(model) if device == "cpu" else spell_out(model)
+
+
+def lies_in_blocks(model: Model) -> bool:
+    return any(node.domain == DOMAIN for node in model.nodes)
 
 
 class Stepper:

@@ -40,6 +40,8 @@ class Position:
     best: float | None = None
     """The best validation so far: more is better."""
     best_epoch: int | None = None
+    best_loss: float | None = None
+    """The loss of that validation, which tells epochs apart that get as many right."""
     mark: float | None = None
     """The validation that early stopping compares with."""
     waited: int = 0

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from cnnspec.onnxir.builder import CLOCK
 from cnnspec.onnxir.graph import Model
 from cnnspec.onnxir.proto import save
 from cnnspec.run.better import is_best, is_enough
-from cnnspec.run.binding import Judge, Stepper, as_run
+from cnnspec.run.binding import Judge, Stepper, as_run, lies_in_blocks, put
 from cnnspec.run.checkpoint import Position
 from cnnspec.run.events import EpochDone, Event, Finished, Stepped
 from cnnspec.run.feeding import Feeding
@@ -85,7 +85,10 @@ class Training:
         self._evaluation = build_evaluation(graph, self.recipe, self._weight)
         self._all = self._drawn()
         threads = facts.threads
-        content = as_run(self._step.model, facts.device, blocked=facts.blocked)
+        model = put(self._step.model, facts.device, blocked=facts.blocked)
+        self.lies_in_blocks = lies_in_blocks(model)
+        """Does a step convolve with the runtime's own operators?"""
+        content = CompiledModel(model).to_bytes()
         self.stepper = Stepper(self._step, content, self._start(), facts.device, threads)
         content = as_run(self._evaluation.model, facts.device, blocked=facts.blocked)
         self._judge = Judge(self._evaluation, content, self.stepper.device, threads)
@@ -207,26 +210,33 @@ class Training:
 
     def _fed(self) -> Generator[Batch]:
         """The rest of this epoch's batches."""
-        with closing(
-            batches(
-                self.splits.train,
-                self.recipe.batch,
-                seed=self.recipe.seed,
-                epoch=self.position.epoch,
-                shuffle=self.recipe.shuffle,
-                augment=self.recipe.augment,
-                threads=self._loaders,
-                start=self.position.batch,
-                classes=self.classes,
-                memory=self._memory,
-            )
-        ) as source:
-            try:
-                yield from source
-            except (OSError, BadData):
-                # A file that has vanished: nothing is wrong with what was learnt before.
-                self._save()
-                raise
+        with (
+            closing(
+                batches(
+                    self.splits.train,
+                    self.recipe.batch,
+                    seed=self.recipe.seed,
+                    epoch=self.position.epoch,
+                    shuffle=self.recipe.shuffle,
+                    augment=self.recipe.augment,
+                    threads=self._loaders,
+                    start=self.position.batch,
+                    classes=self.classes,
+                    memory=self._memory,
+                )
+            ) as source,
+            self._saving(),
+        ):
+            yield from source
+
+    @contextmanager
+    def _saving(self) -> Generator[None]:
+        """A file may vanish: nothing is wrong with what was learnt before."""
+        try:
+            yield
+        except (OSError, BadData):
+            self._save()
+            raise
 
     def _stepped(self, batch: Batch, rate: float) -> Mapping[str, float]:
         p, every = self.position, self.recipe.accumulate
@@ -286,7 +296,8 @@ class Training:
         held: Mapping[str, float] = {}
         weights = self.weights()
         if part is not None and len(part):
-            measures = self.judge(part, weights)
+            with self._saving():
+                measures = self.judge(part, weights)
             if measures is None:
                 return None
             self.measured["validation"] = measures

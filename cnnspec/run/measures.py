@@ -48,7 +48,7 @@ class Measures:
         self._counted = 0
         self._squares = self._sizes = 0.0
         self._numbers = 0
-        self._peak = 1.0
+        self._peak = part.spans[0 if self._of_input else 1]
 
     def add(self, batch: Batch, outputs: Arrays, loss: float) -> None:
         self._n += len(batch)

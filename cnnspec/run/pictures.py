@@ -18,7 +18,7 @@ FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 """Those that Pillow reads itself: for others, PostScript for one, it would start programs."""
 
 SUFFIXES = (
-    *(".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"),
+    *(".png", ".jpg", ".jpeg", ".jfif", ".gif", ".bmp", ".webp"),
     *(".tif", ".tiff", ".ppm", ".pgm", ".pbm"),
 )
 
@@ -65,7 +65,7 @@ def read_image(
     and resized smoothly. Of several frames it is the first. Raises `ValueError`, which says in a
     clause what is wrong.
     """
-    _be_quiet()
+    be_quiet()
     try:
         return _read(source, wanted, fit or wanted.fit, strict)
     except Image.DecompressionBombError:
@@ -78,7 +78,7 @@ def read_image(
         raise ValueError(_reason(fault)) from None
 
 
-def _be_quiet() -> None:
+def be_quiet() -> None:
     """Pillow warns of large pictures and odd tags; here the former are refused, the latter read.
 
     What it says is never shown from the first picture on, also beyond this module: to put filters

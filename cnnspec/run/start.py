@@ -15,6 +15,8 @@ from cnnspec.model.graph import Graph
 from cnnspec.model.setting import with_settings, with_targets, words
 from cnnspec.run.blocks import block_size
 from cnnspec.run.events import Event
+from cnnspec.run.files import BadFile
+from cnnspec.run.folded import folded
 from cnnspec.run.folder import BEST, MODEL, Facts, Folder
 from cnnspec.run.loop import SAVED_EVERY, Training
 from cnnspec.run.session import CannotRun, Device, choose
@@ -24,6 +26,12 @@ from cnnspec.run.sets.inputs import outputs_of, wants_of
 from cnnspec.run.weights import match, read_weights
 from cnnspec.text.diagnostic import Sink, SpecError
 from cnnspec.text.render import render_all
+
+FEW = 3
+"""Of the weights that are not those of a file, so many are named."""
+
+WHOLE = f"the run's folder, its {BEST}, or a model compiled with --keep-bn"
+"""Where kernels are by themselves."""
 
 
 class Different(ValueError):
@@ -112,7 +120,7 @@ def resume(out: Path, wishes: Wishes, graph: Graph | None = None) -> Training:
     wishes = replace(
         wishes,
         skip_bad=wishes.skip_bad or facts.skip_bad,
-        blocked=wishes.blocked or facts.blocked,
+        blocked=_stays_blocked(wishes, facts),
     )
     device = _device(wishes)
     splits = _opened(own, wishes, base, data_dir)
@@ -122,7 +130,7 @@ def resume(out: Path, wishes: Wishes, graph: Graph | None = None) -> Training:
         recipe = with_settings(own, Sink(), words=words(epochs=wishes.epochs))
         assert recipe is not None, "epochs contradict nothing but a warm-up, which is shortened"
         own = folder.flat(replace(own, recipe=recipe))
-        folder.write_spec(own)
+    assert own.recipe is not None, "it was trained"
     if splits.train.digest != facts.data:
         raise Different(
             f"the data is not what the run in {out} began with: its digest was "
@@ -133,10 +141,14 @@ def resume(out: Path, wishes: Wishes, graph: Graph | None = None) -> Training:
         "threads": wishes.threads or facts.threads,
         "blocked": wishes.blocked,
         "skip_bad": wishes.skip_bad,
+        "settings": own.recipe.text(),
     }
     facts = facts.model_copy(update=made)
     training = _training(own, splits, folder, facts, folder.init(), wishes)
     training.resume()
+    if wishes.epochs is not None:
+        # What cannot go on stays as it is.
+        folder.write_spec(own)
     return training
 
 
@@ -149,6 +161,18 @@ def _device(wishes: Wishes) -> str:
     # Whoever asks for them asks for the CPU. Without them there is nothing to begin.
     block_size()
     return "cpu"
+
+
+def _stays_blocked(wishes: Wishes, facts: Facts) -> bool:
+    """A run goes on as it began, but where it is told to compute, or computes, elsewhere."""
+    if wishes.blocked or not facts.blocked or wishes.device == "cuda":
+        return wishes.blocked
+    try:
+        block_size()
+    except CannotRun as fault:
+        wishes.note(f"{fault}: the run goes on with others")
+        return False
+    return True
 
 
 def _free(name: str) -> Path:
@@ -164,7 +188,7 @@ def _training(
     given: Mapping[str, NDArray[Any]],
     wishes: Wishes,
 ) -> Training:
-    return Training(
+    training = Training(
         graph,
         splits,
         folder,
@@ -174,6 +198,12 @@ def _training(
         loaders=wishes.loaders,
         callbacks=wishes.callbacks,
     )
+    if facts.blocked and not training.lies_in_blocks:
+        wishes.note(
+            f"no convolution of this network lies in blocks of {block_size()} channels: "
+            "it is computed as usual"
+        )
+    return training
 
 
 def _opened(
@@ -230,8 +260,19 @@ def _given(graph: Graph, wishes: Wishes) -> Mapping[str, NDArray[Any]]:
     fitting = match(wanted, read_weights(path), strict=False)
     if not fitting:
         raise BadData(f"{path} has no weight that fits this network by its name and shape")
-    wishes.note(f"{len(fitting)} of {len(wanted)} weights are those of {path}")
+    if said := folded(graph, path, fitting):
+        raise BadFile(path, f"{said}; {WHOLE} has both")
+    others = [name for name in wanted if name not in fitting]
+    wishes.note(f"{len(fitting)} of {len(wanted)} weights are those of {path}{_but(others)}")
     return {name: tensor.read().reshape(wanted[name]) for name, tensor in fitting.items()}
+
+
+def _but(names: Sequence[str]) -> str:
+    """What is said of weights that are not taken: the first few by their names."""
+    if not names:
+        return ""
+    more = f" and {len(names) - FEW:,} more" if len(names) > FEW else ""
+    return f"; not {', '.join(names[:FEW])}{more}"
 
 
 def _file_of(path: Path) -> Path:
@@ -263,4 +304,7 @@ def _compare(own: Graph, graph: Graph, folder: Folder) -> None:
 
 def _lines(graph: Graph) -> list[str]:
     """A network and its recipe, but for how long it trains."""
-    return [line for line in expand(graph).splitlines() if not line.startswith("  epochs ")]
+    lines = [line for line in expand(graph).splitlines() if not line.startswith("  epochs ")]
+    # In what order settings stand means nothing, and older versions moved them.
+    train = lines.index("train {")
+    return [*lines[:train], *sorted(lines[train:])]

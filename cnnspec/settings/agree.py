@@ -244,6 +244,10 @@ def _weights(check: _Agreement) -> None:
             check.span(weights),
             "loss",
         )
+    elif weights is not None and not isinstance(weights.weights, str) and not any(weights.weights):
+        check.error(
+            "all `class_weights` are 0: no example would count", check.span(weights, "weights")
+        )
 
 
 def _decay(check: _Agreement) -> None:

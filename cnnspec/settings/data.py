@@ -30,8 +30,8 @@ class Split:
 
     def describe(self) -> str:
         return (
-            "shares of at most 1 together for training, validation and test, as in "
-            "[0.8, 0.1, 0.1], or numbers of examples"
+            "two or three parts, for training, validation and test: shares of at most 1 "
+            "together, as in [0.8, 0.1, 0.1], or numbers of examples"
         )
 
     def read(self, value: object) -> tuple[float, ...]:

@@ -63,7 +63,11 @@ class Iou(Metric):
 
 
 class Psnr(Metric):
-    """The peak signal-to-noise ratio of a picture in decibels: 10·log10(range²/mean square)."""
+    """The peak signal-to-noise ratio of a picture in decibels: 10·log10(range²/mean square).
+
+    The range is 1 where numbers are from 0 to 1, as those of files are, otherwise how far the least
+    and the greatest of the training examples are apart.
+    """
 
     kind = "psnr"
     compares = ("pictures",)

@@ -74,7 +74,8 @@ class Ema(Plain):
 class EarlyStopping(Plain):
     """Training ends after epochs in which validation has not become better.
 
-    Whether or not it is set, the best weights so far are kept.
+    Whether or not it is set, the best weights so far are kept; of epochs that are equally good in
+    what is watched those with the smaller loss.
     """
 
     kind = "early_stopping"

@@ -100,23 +100,34 @@ class Recipe:
 
     def but(self, other: "Recipe") -> "Recipe":
         """This recipe, with each setting that `other` was given taken from there."""
-        kept = [line for line in self.lines if not other.was_given(line.setting)]
-        return _assemble([*kept, *other.lines])
+        return _assemble(_put(self.lines, other.lines))
 
 
 def with_words(recipe: Recipe, words: "Sequence[Word]") -> Recipe:
-    """The recipe with these words in place of what it says of the same settings, as if written
-    behind it; freezing adds up."""
+    """The recipe with these words in place of what it says of the same settings; freezing adds
+    up, and what it says nothing of stands behind it."""
     from cnnspec.settings.plain import Freeze
 
-    kinds = {type(word) for word in words if not isinstance(word, Freeze)}
-    kept = [line for line in recipe.lines if type(line.words[0]) not in kinds]
     added: list[Line] = []
     for word in words:
         text = word.text()
         span = Span(Source(f"--{word.kind}", text), 0, len(text))
         added.append(Line(word.kind, (word,), (Place(span, {}),), span))
-    return _assemble([*kept, *added])
+    over = [line for line in added if not isinstance(line.words[0], Freeze)]
+    over = [line for line in over if recipe.was_given(line.setting)]
+    return _assemble([*_put(recipe.lines, over), *(line for line in added if line not in over)])
+
+
+def _put(lines: Sequence[Line], others: Sequence[Line]) -> list[Line]:
+    """The lines with what others say of the same settings where they say it, and the rest behind
+    them: so a run that goes on for longer has the very spec that one begun so has."""
+    made: list[Line] = []
+    left = list(others)
+    for line in lines:
+        told = [other for other in others if other.setting == line.setting]
+        made += [other for other in told if other in left] if told else [line]
+        left = [other for other in left if other not in told]
+    return [*made, *left]
 
 
 def default_recipe() -> Recipe:

@@ -133,7 +133,8 @@ class Folder(Labelled):
     """Pictures, a folder for each class; above these there may be folders train, val and test.
 
     The classes are the folders' names in the order of the alphabet. What the folders divide is not
-    divided again: `split` serves for the parts that are missing.
+    divided again: `split` serves for the parts that are missing. Their folders may also be called
+    training, valid, validation or testing, with `set` behind it, in small letters or capitals.
     """
 
     kind = "folder"
@@ -156,7 +157,8 @@ class Arrays(Numbers):
     x: str = name("the array of examples", default="x")
     y: str = name("the array of targets", default="y")
     targets: str = choice(
-        "what the targets are; `auto` takes whole numbers for classes",
+        "what the targets are; `auto` takes whole numbers and words for classes. Pixels of class "
+        "-1 in masks do not count",
         "auto",
         "classes",
         "masks",

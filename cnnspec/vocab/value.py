@@ -43,10 +43,12 @@ def show(value: object) -> str:
 
 
 def show_items(values: Sequence[object]) -> str:
-    """A tuple: as a size where it is one (`5x5`), otherwise item by item."""
+    """A tuple: as a size where it is one (`5x5`), otherwise item by item; one alone as `[5]`."""
+    if len(values) == 1:
+        return f"[{show(values[0])}]"
     if len(values) > 1 and all(type(v) is int and v >= 0 for v in values):
         return "x".join(str(v) for v in values)
-    return "(" + ", ".join(show(v) for v in values) + ("," if len(values) == 1 else "") + ")"
+    return "(" + ", ".join(show(v) for v in values) + ")"
 
 
 def show_shape(shape: Shape) -> str:

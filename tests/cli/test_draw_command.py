@@ -105,7 +105,7 @@ def test_more_maps_than_a_figure_holds(here: Path) -> None:
     many = "network Many { input 8\nrepeat 1_500 { fc 4 -> fc 8 } }"
     found = cnnspec("draw", "-", "-o", "net.svg", stdin=many)
     assert (found.status, found.out) == (1, "")
-    assert found.err == "Error: 3,001 maps are too many for a figure, which holds 2,000\n"
+    assert found.err == "error: 3,001 maps are too many for a figure, which holds 2,000\n"
     assert not list(here.iterdir())
 
 
@@ -142,7 +142,7 @@ def test_without_a_converter_it_says_what_to_install(
     found = cnnspec("draw", "lenet5", "-o", "net.png")
     assert (found.status, found.out) == (1, "")
     assert found.err == (
-        "Error: a png needs a converter; install one of CairoSVG (the Python package cairosvg), "
+        "error: a png needs a converter; install one of CairoSVG (the Python package cairosvg), "
         "rsvg-convert, Inkscape or Chromium, or write an .svg\n"
     )
     assert not list(here.iterdir())
@@ -177,7 +177,7 @@ def test_a_converter_that_fails(here: Path, no_converters: pytest.MonkeyPatch) -
     program.chmod(0o755)
     no_converters.setattr(png, "which", lambda asked: str(program))
     found = cnnspec("draw", "lenet5", "-o", "net.png")
-    assert (found.status, found.err) == (1, "Error: rsvg-convert wrote no png: two: no memory\n")
+    assert (found.status, found.err) == (1, "error: rsvg-convert wrote no png: two: no memory\n")
     assert not (here / "net.png").exists()
 
 
@@ -188,7 +188,7 @@ def test_a_converter_that_is_not_done(here: Path, no_converters: pytest.MonkeyPa
     no_converters.setattr(png, "which", lambda asked: "rsvg-convert")
     no_converters.setattr(png.subprocess, "run", slow)
     found = cnnspec("draw", "lenet5", "-o", "net.png")
-    assert found.err == "Error: rsvg-convert is not done after 120 seconds\n"
+    assert found.err == "error: rsvg-convert is not done after 120 seconds\n"
 
 
 def test_a_png_is_nothing_for_a_terminal(here: Path, no_converters: pytest.MonkeyPatch) -> None:

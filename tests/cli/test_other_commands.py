@@ -74,7 +74,7 @@ def test_a_page_that_is_not_there() -> None:
     found = cnnspec("explain", "kernel-to-large")
     assert (found.status, found.out) == (2, "")
     assert found.err.endswith(
-        "Error: There is no page `kernel-to-large`. Did you mean `kernel-too-large`?\n"
+        "error: There is no page `kernel-to-large`. Did you mean `kernel-too-large`?\n"
     )
     found = cnnspec("explain", "../pages")
     assert found.err.endswith("There is no page `../pages`. `cnnspec explain` lists all pages.\n")

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from calls import Result, cnnspec, process
-from cnnspec import zoo
+from cnnspec import cli, zoo
 from cnnspec.cli import COMMANDS, commands
 from cnnspec.version import VERSION
 
@@ -111,8 +112,8 @@ def last_line(result: Result) -> str:
 
 
 def test_a_misspelt_command() -> None:
-    assert last_line(cnnspec("chek")) == "Error: There is no command `chek`. Did you mean `check`?"
-    assert last_line(cnnspec("frobnicate")) == "Error: There is no command `frobnicate`."
+    assert last_line(cnnspec("chek")) == "error: There is no command `chek`. Did you mean `check`?"
+    assert last_line(cnnspec("frobnicate")) == "error: There is no command `frobnicate`."
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,55 @@ def test_a_misspelt_command() -> None:
     ],
 )
 def test_a_wrong_call_ends_with_2(args: tuple[str, ...]) -> None:
-    assert last_line(cnnspec(*args)).startswith("Error: ")
+    assert last_line(cnnspec(*args)).startswith("error: ")
+
+
+REFUSED: dict[str, list[tuple[str, ...]]] = {
+    "check": [("nowhere.cnn",), ("binary",)],
+    "report": [("nowhere.cnn",), ("binary",)],
+    "draw": [("binary",), ("wide.cnn", "-o", "a.tiff")],
+    "compile": [("wide.cnn", "--until", "nothing"), ("wide.cnn", "--weights", "binary")],
+    "train": [("wide.cnn",), ("wide.cnn", "--data", "digits"), ("--resume", "nowhere")],
+    "run": [("nowhere.onnx",), ("wide.cnn", "--weights", "binary")],
+    "look": [("nowhere.onnx",), ("binary",)],
+    "eval": [("nowhere.onnx",), ("wide.cnn", "--data", "digits")],
+    "time": [("wide.cnn", "--weights", "binary"), ("binary",)],
+    "compare": [("nowhere",), ("binary",)],
+    "diff": [("wide.cnn", "nowhere.onnx"), ("binary", "binary")],
+    "convolve": [("nowhere.png",), ("1 2; 3",)],
+    "fmt": [("nowhere.cnn",), ("binary",)],
+    "expand": [("nowhere.cnn",), ("binary",)],
+    "explain": [("nothing-like-it",)],
+    "specs": [("too much",)],
+    "new": [("wide",), ("a/b/c",)],
+}
+"""Of each command some calls that it refuses, in a folder with a spec and a file of nothing."""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_all_commands_refuse_alike(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("wide.cnn").write_text("network N { input 1x8x8 -> conv 3001 3x3 -> flatten -> fc 2 }\n")
+    Path("binary").write_bytes(b"\x00\xff" * 50)
+    for args in [("--nonsense",), ("\x1b[31m", "too", "much"), *REFUSED[name]]:
+        found = cnnspec(name, *args)
+        assert found.status in (1, 2), args
+        # An excerpt may follow it, and before it the usage; `check` finds, which is its answer.
+        lines = (found.err or found.out).splitlines()
+        said = [line for line in lines if re.match("error", line, re.IGNORECASE)]
+        assert said, (args, found)
+        assert all(re.match(r"error(\[[a-z-]+\])?: \S", line) for line in said), (args, found)
+        assert "\x1b" not in found.out + found.err
+
+
+def test_no_command_speaks_in_click_s_own_way() -> None:
+    """Only what says `error:` by itself, or a wrong call, may stop a command."""
+    raising = re.compile(r"raise click\.(?!UsageError\b|BadParameter\b|exceptions\.Exit\b)\w+")
+    folder = Path(cli.__file__).parent
+    sources = {p.name: p.read_text(encoding="utf-8") for p in folder.glob("*.py")}
+    assert {name: found for name, text in sources.items() if (found := raising.findall(text))} == {}
 
 
 # ── how it ends ────────────────────────────────────────────────────────────────────────────────

@@ -32,6 +32,8 @@ CASES: dict[str, Case] = {
     "points": (4, (8, 9), 5, (1, 1), {}),
     "points-stride": (4, (8, 9), 5, (1, 1), {"strides": (2, 3)}),
     "points-padded": (4, (8, 9), 5, (1, 1), {"strides": (2, 2), "pads": (1, 0, 0, 1)}),
+    "points-padded-behind": (4, (8, 9), 5, (1, 1), {"pads": (0, 0, 1, 2)}),
+    "points-padded-stride": (40, (8, 9), 5, (1, 1), {"strides": (2, 3), "pads": (0, 0, 1, 1)}),
     "depthwise": (6, (8, 7), 6, (3, 3), {"pads": (1, 1, 1, 1), "group": 6}),
     "depthwise-2": (6, (8, 7), 12, (3, 3), {"strides": (2, 2), "pads": (1, 1, 1, 1), "group": 6}),
     "groups": (6, (8, 7), 4, (2, 3), {"strides": (2, 1), "dilations": (1, 2), "group": 2}),

@@ -29,6 +29,10 @@ def weights(out: str) -> dict[str, np.ndarray]:
     return {name: tensor.read() for name, tensor in read.items()}
 
 
+def none() -> int:
+    raise CannotRun("ONNX Runtime has no blocked convolutions for this processor")
+
+
 def test_it_learns_the_same_but_for_rounding() -> None:
     plain, blocked = (
         done(begun(NET, out, blocked=out == "blocked")) for out in ("plain", "blocked")
@@ -60,6 +64,60 @@ def test_a_run_goes_on_as_it_began() -> None:
     assert all(np.array_equal(x, parts[name]) for name, x in whole.items())
 
 
+def stopped(out: str) -> None:
+    training = begun(NET, out, blocked=True)
+    next(iter(training))
+    training.is_asked_to_stop = True
+    done(training)
+
+
+def test_a_run_may_go_on_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped("run")
+    # That it was in blocks is no reason against another device: here it is only not there.
+    with pytest.raises(CannotRun, match="CUDA"):
+        resume(Path("run"), Wishes(device="cuda"))
+    monkeypatch.setattr(start, "block_size", none)
+    notes: list[str] = []
+    training = done(resume(Path("run"), Wishes(note=notes.append)))
+    assert notes == [
+        "ONNX Runtime has no blocked convolutions for this processor: the run goes on with others"
+    ]
+    assert not training.facts.blocked
+    with pytest.raises(CannotRun, match="no blocked convolutions"):
+        resume(Path("run"), Wishes(blocked=True))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"conv 4 3x3": "conv 16 1x1"},
+        {"classes.npz": "signals.npz", "1x8x8": "2x16", "conv 4 3x3": "conv 16 3"},
+        {"classes.npz": "volumes.npz", "1x8x8": "1x4x6x6", "conv 4 3x3": "conv 16 3x3x3"},
+        {"classes.npz": "vectors.npz", "1x8x8": "12", "conv 4 3x3 bias=no": "fc 5"},
+    ],
+)
+def test_where_nothing_lies_in_blocks_it_is_said(changes: dict[str, str]) -> None:
+    text = CLASSES
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    notes: list[str] = []
+    done(begun(text, "plain"))
+    done(begun(text, "blocked", blocked=True, note=notes.append))
+    said = f"no convolution of this network lies in blocks of {blocks.block_size()} channels: "
+    assert notes == [said + "it is computed as usual"]
+    plain, blocked = weights("plain"), weights("blocked")
+    assert all(np.array_equal(x, blocked[name]) for name, x in plain.items())
+
+
+def test_where_one_convolution_does_nothing_is_said() -> None:
+    notes: list[str] = []
+    some = CLASSES.replace("conv 4 3x3", "conv 16 3x3 -> relu -> conv 4 3x3")
+    assert begun(some, blocked=True, note=notes.append).lies_in_blocks
+    assert not notes
+
+
 def test_what_is_left_is_for_everybody() -> None:
     done(begun(NET, "run", blocked=True))
     for name in ("step.onnx", "model.onnx"):
@@ -79,9 +137,6 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_processor_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    def none() -> int:
-        raise CannotRun("ONNX Runtime has no blocked convolutions for this processor")
-
     monkeypatch.setattr(start, "block_size", none)
     assert status_of(["train", "net.cnn", "--blocked", "--out", "run"]) == 1
     assert not Path("run").exists()

@@ -592,12 +592,10 @@ def test_masks_become_classes(tmp_path: Path) -> None:
 
 def test_masks_of_other_greys_are_refused(tmp_path: Path) -> None:
     masked(tmp_path, (0, 1, 7))
-    part = open_set(masks(), SMALL, folder=tmp_path, outputs=[(3, 8, 8)]).train
     with pytest.raises(BadData, match="grey 7; the network tells 3 classes apart, 0 to 2"):
-        part.fetch(np.arange(8))
-    part = open_set(masks(values=(0, 1)), SMALL, folder=tmp_path).train
+        open_set(masks(), SMALL, folder=tmp_path, outputs=[(3, 8, 8)])
     with pytest.raises(BadData, match="pixels of grey 7; `values` names 0 and 1"):
-        part.fetch(np.arange(8))
+        open_set(masks(values=(0, 1)), SMALL, folder=tmp_path)
     with pytest.raises(BadData, match="no example of `masks` is left for training"):
         open_set(masks(values=(0, 1)), SMALL, folder=tmp_path, skip_bad=True)
 
@@ -623,9 +621,8 @@ def test_palettes_and_two_tones_are_masks(tmp_path: Path) -> None:
     _, y = splits.train.fetch(np.flatnonzero(splits.train.indices < 2))
     np.testing.assert_array_equal(y, np.eye(8, dtype=int)[None].repeat(2, 0))
     Image.new("RGB", (8, 8), "red").save(tmp_path / "masks" / "0.png")
-    part = open_set(masks(split=(1.0, 0)), SMALL, folder=tmp_path).train
     with pytest.raises(BadData, match=r"0.png has colours, no greys"):
-        part.fetch(np.arange(10))
+        open_set(masks(split=(1.0, 0)), SMALL, folder=tmp_path)
 
 
 def test_files_without_a_partner_are_named(tmp_path: Path) -> None:
@@ -643,7 +640,7 @@ def test_pairs_may_differ_in_size_as_input_and_output_do(tmp_path: Path) -> None
     splits = open_set(data, SMALL, folder=tmp_path, outputs=[(3, 16, 16)])
     x, y = splits.train.fetch(np.arange(8))
     assert (x["x"].shape, y.shape) == ((8, 3, 8, 8), (8, 3, 16, 16))
-    with pytest.raises(BadData, match="has 16x16 pixels, the input takes 8x8"):
+    with pytest.raises(BadData, match="has 16x16 pixels, the network gives 8x8"):
         open_set(data, SMALL, folder=tmp_path, outputs=[(3, 8, 8)])
 
 
@@ -720,7 +717,7 @@ def test_several_inputs_have_arrays_of_their_names(tmp_path: Path) -> None:
 
 
 def test_large_arrays_stay_in_their_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cnnspec.run.sets.npz.MAPPED", 100)
+    monkeypatch.setattr("cnnspec.run.sets.members.MAPPED", 100)
     npz(tmp_path, x=X, y=Y)
     part = opened(tmp_path).train
     assert isinstance(part.source, Held)
@@ -797,7 +794,7 @@ def test_columns_have_names_or_numbers(tmp_path: Path) -> None:
         ("k,a,b,c,d\n0,1,2,3,4\n", {}, "line 1 of .* `a`, which is no number; `header=yes` if"),
         ("0,1,2,3,4\n1,1,2,,4\n", {}, "line 2 of .* has ``, which is no number$"),
         ("0,1,2,3,4\n1,1,2,3\n", {}, "line 2 of .* has 4 columns; the target and 1x4 would be 5"),
-        ("0,1,2,3,nan\n1,1,2,3,4\n", {}, "line 1 of .* has a number that is not finite"),
+        ("0,1,2,3,nan\n1,1,2,3,4\n", {}, "line 1 of .* has `nan`, which is no finite number"),
         ("0,1,2,3,4\n", {"target": 5}, "has 5 columns; none is number 5"),
         ("0,1,2,3,4\n", {"target": "k"}, "is a name, which columns have with `header=yes`"),
         (

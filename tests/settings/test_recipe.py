@@ -144,7 +144,7 @@ def test_one_recipe_over_another() -> None:
     assert isinstance(found.clip, ClipNorm)
     assert (found.epochs, found.batch) == (3, 64)
     assert [line.setting for line in found.lines] == [
-        "data", "loss", "optimizer", "batch", "augment", "epochs", "schedule", "clip",
+        "data", "loss", "optimizer", "schedule", "epochs", "batch", "augment", "clip",
     ]  # fmt: skip
 
 
@@ -270,8 +270,9 @@ def test_one_recipe_over_another() -> None:
         (
             "data digits split=[0.9, 0.2]",
             "wrong-argument",
-            "`split` of `digits` takes shares of at most 1 together for training, validation and "
-            "test, as in [0.8, 0.1, 0.1], or numbers of examples; here it is (0.9, 0.2)",
+            "`split` of `digits` takes two or three parts, for training, validation and test: "
+            "shares of at most 1 together, as in [0.8, 0.1, 0.1], or numbers of examples; here it "
+            "is (0.9, 0.2)",
             "[0.9, 0.2]",
             None,
         ),

@@ -84,6 +84,7 @@ def transposed(b: Blocks, node: Node) -> bool:
         return False
     if node.attributes.get("group", 1) != 1 or any(s != 1 for s in wholes(node, "strides")):
         return False
+    assert not any(wholes(node, "output_padding")), "a window that moves by one leaves nothing over"
     pads = _pads_of_turned(node, w)
     if min(pads) < 0 or not _is_known(w):
         return False
@@ -102,9 +103,8 @@ def _pads_of_turned(node: Node, w: Value) -> list[int]:
     # y[i] takes x[i + p - d·t], and with t = k - 1 - u that is x[i + d·u - (d·(k - 1) - p)].
     dilations = wholes(node, "dilations") or (1, 1)
     reach = [d * (k - 1) for d, k in zip(dilations, w.inner[1:], strict=True)]
-    more = (0, 0, *(wholes(node, "output_padding") or (0, 0)))
     given = wholes(node, "pads") or (0,) * 4
-    return [r - p + e for r, p, e in zip(reach * 2, given, more, strict=True)]
+    return [r - p for r, p in zip(reach * 2, given, strict=True)]
 
 
 def _turned(b: Blocks, w: Value) -> Value:

@@ -44,6 +44,7 @@ class Blocks:
             dict(model.metadata),
         )
         self.g = Builder(self._made)
+        self.g.coming = frozenset(model.values)
         self._plain = {v.name for v in model.inputs} | set(model.tensors)
         self._blocked: dict[str, Value] = {}
         self._convolutions: dict[str, Node] = {}
@@ -53,9 +54,12 @@ class Blocks:
         return self.g.layer(path, source)
 
     def finished(self) -> Model:
+        """The model, with its outputs in plain form."""
         for value in self._model.outputs:
             self.plain(value.name)
-        return self._made.living()
+        made = self._made.living()
+        made.verify()
+        return made
 
     # ── what is known ──────────────────────────────────────────────────────────────────────────
 
@@ -188,11 +192,14 @@ class Blocks:
 
     def rewrite(self, name: str, node: Node, added: Value | None, said: Said) -> None:
         """A value of the model is what a convolution makes that does more than the one before."""
-        held = (self._made.values.get(i) or self._known.get(i) for i in node.inputs)
-        inputs: list[Value | None] = list(held)
+        inputs = [self._at_hand(i) if i else None for i in node.inputs]
         if added is not None:
             inputs += [*(None for _ in range(3 - len(inputs))), added]
         self.convolve(name, inputs, {**node.attributes, **said})
+
+    def _at_hand(self, name: str) -> Value:
+        tensor = self._made.tensors.get(name)
+        return self._made.values.get(name) or (tensor.value if tensor else self._known[name])
 
 
 def _flat(value: Value) -> Dims:

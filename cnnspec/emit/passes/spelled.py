@@ -27,13 +27,16 @@ def spell_out(model: Model) -> Model:
     known = {v.name: v for v in (*model.inputs, *model.values.values())}
     known |= {name: t.value for name, t in model.tensors.items()}
     g = Builder(spelled)
+    g.coming = frozenset(model.values)
     for node in model.nodes:
         if node.op == "BatchNormalization" and node.attributes.get("training_mode", 0):
             _spell_out(g, node, [known[name] for name in node.inputs])
         else:
             spelled.nodes.append(node)
             spelled.values.update((name, known[name]) for name in node.outputs)
-    return spelled.living()
+    made = spelled.living()
+    made.verify()
+    return made
 
 
 def _spell_out(g: Builder, node: Node, xs: Sequence[Value]) -> None:

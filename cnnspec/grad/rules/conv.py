@@ -151,7 +151,7 @@ def _swapped(g: Adjoint, x: Value) -> Value:
 
 def _by_kernel(g: Adjoint, slide: Slide, x: Value, dy: Value) -> Value:
     """From an image and the maps' gradient; also from an image's gradient and the maps."""
-    if slide.group == 1 and set(slide.kernel) == {1} and not any(slide.begins):
+    if slide.group == 1 and set(slide.kernel) == {1} and not any(slide.pads):
         return _of_points(g, slide, x, dy)
     if slide.group == 1 and _is_small(slide, x):
         return _of_windows(g, slide, x, dy)

@@ -1,8 +1,9 @@
 """How are many pictures' files read when they are asked for, and which of them are broken?"""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -10,16 +11,22 @@ from typing import cast
 import numpy as np
 from PIL import Image
 
-from cnnspec.run.pictures import FAULTS, FORMATS, SUFFIXES, read_image
+from cnnspec.run.pictures import FAULTS, FORMATS, MOST_PIXELS, SUFFIXES, be_quiet, read_image
 from cnnspec.run.sets.fitting import need_colours, need_size
 from cnnspec.run.sets.part import BadData, Indices, Kept
 from cnnspec.run.wanted import Array, Fit, Wanted
 from cnnspec.settings.data import Pictures
 from cnnspec.text.record import record
-from cnnspec.vocab.value import Shape
+from cnnspec.vocab.value import Shape, listing
 
 LOOKED_AT = 20_000
 """So many files are opened before training begins, evenly chosen where there are more."""
+
+UNREAD = (
+    *(".heic", ".heif", ".avif", ".jp2", ".svg", ".psd", ".exr", ".dcm"),
+    *(".dng", ".cr2", ".nef", ".arw", ".npy"),
+)
+"""How the names of pictures end that are not read here."""
 
 SHOWN = 3
 """So many broken files are named."""
@@ -35,18 +42,48 @@ class File:
 
 def files_in(folder: Path) -> list[File]:
     """The pictures in a folder and those below it, in the order of their names."""
-    return sorted(_walk(folder), key=lambda f: f.path)
+    return listed(folder)[0]
 
 
-def _walk(folder: Path) -> Iterator[File]:
+def listed(folder: Path) -> tuple[list[File], list[File]]:
+    """The pictures in a folder and those below it, and apart from them those of other formats."""
+    files = sorted(_walk(folder, frozenset()), key=lambda f: f.path)
+    unread = [f for f in files if f.path.name.lower().endswith(UNREAD)]
+    return [f for f in files if not f.path.name.lower().endswith(UNREAD)], unread
+
+
+def unread_note(files: Sequence[File], folder: Path) -> list[str]:
+    """A note of what is not read."""
+    if not files:
+        return []
+    ends = sorted({f.path.suffix.lower() for f in files})
+    count = "1 file" if len(files) == 1 else f"{len(files):,} files"
+    left, read = ("is" if len(many) == 1 else "are" for many in (files, ends))
+    return [f"{count} in {folder} {left} left out: {listing(ends, 'and')} {read} not read here"]
+
+
+def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[File]:
+    told = folder.stat()
+    this = (told.st_dev, told.st_ino)
+    if this in above:
+        # A link leads back to where it lies in.
+        return
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
             if entry.is_dir():
-                yield from _walk(Path(entry.path))
-            elif entry.name.lower().endswith(SUFFIXES):
-                yield File(Path(entry.path), entry.stat().st_size)
+                yield from _walk(Path(entry.path), above | {this})
+            elif entry.name.lower().endswith((*SUFFIXES, *UNREAD)):
+                yield File(Path(entry.path), _size(entry))
+
+
+def _size(entry: "os.DirEntry[str]") -> int:
+    try:
+        return entry.stat().st_size
+    except FileNotFoundError:
+        # That a link leads nowhere is told with all else that cannot be read.
+        return 0
 
 
 def names_of(files: Sequence[File], root: Path) -> bytes:
@@ -57,10 +94,13 @@ def names_of(files: Sequence[File], root: Path) -> bytes:
 class Decoder:
     """The files of pictures, as bytes of one size, channels first."""
 
-    def __init__(self, files: Sequence[File], size: Shape, data: Pictures) -> None:
+    def __init__(
+        self, files: Sequence[File], size: Shape, data: Pictures, who: str = "the input takes"
+    ) -> None:
         self._files = files
         self._data = data
-        self._size = size
+        self.size = size
+        self._who = who
         self._wanted = Wanted("", size, np.dtype(np.uint8), raw=True)
         self._kept = Kept(len(files), size, np.dtype(np.uint8))
 
@@ -82,20 +122,36 @@ class Decoder:
     def look(self, i: int) -> None:
         """At the head of a file alone; raises as `decoded` does."""
         path = self._files[i].path
-        try:
-            with Image.open(path, formats=FORMATS) as image:
-                size, mode = image.size, image.mode
-        except (*FAULTS, Image.DecompressionBombError) as fault:
-            raise BadData(f"{path}: {_reason(fault)}") from None
+        with opened(path) as image:
+            size, mode = image.size, image.mode
         have = 1 if mode in GREYS else 3
-        takes, height, width = self._size
-        need_colours(f"{path} has", have, min(takes, 3), self._data)
+        takes, height, width = self.size
+        need_colours(f"{path} has", have, min(takes, 3), self._data, self._who)
         # The camera may have been held upright: width and height are then exchanged.
         if size != (height, width):
-            need_size(f"{path} has", size, (width, height), self._data)
+            need_size(f"{path} has", size, (width, height), self._data, self._who)
+
+
+@contextmanager
+def opened(path: Path) -> Generator[Image.Image, None, None]:
+    """A picture's file, of which the head is read; what is wrong with it raises `BadData`."""
+    be_quiet()
+    try:
+        image = Image.open(path, formats=FORMATS)
+    except Image.DecompressionBombError:
+        raise BadData(f"{path}: it claims more than {MOST_PIXELS:,} pixels") from None
+    except FAULTS as fault:
+        raise BadData(f"{path}: {_reason(fault)}") from None
+    with image:
+        if image.width * image.height > MOST_PIXELS:
+            claimed = f"{image.width:,}x{image.height:,}"
+            raise BadData(f"{path}: it claims {claimed} pixels, more than {MOST_PIXELS:,}")
+        yield image
 
 
 def _reason(fault: BaseException) -> str:
+    if isinstance(fault, OSError) and fault.strerror:
+        return fault.strerror.lower()
     said = str(fault).strip().rstrip(".")
     return "it is no picture that is read here" if "cannot identify" in said else said.lower()
 
@@ -118,7 +174,9 @@ def usable(
     if not skip_bad:
         if len(bad) == 1:
             raise BadData(shown)
-        raise BadData(f"{len(bad):,} of {count:,} examples cannot be used: {shown}")
+        # Not all has been read.
+        most = "" if len(bad) == count else "at least "
+        raise BadData(f"{most}{len(bad):,} of {count:,} examples cannot be used: {shown}")
     note = f"{len(bad):,} of {count:,} examples are left out: {shown}"
     return np.setdiff1d(np.arange(count), [i for i, _ in bad]), (note,)
 

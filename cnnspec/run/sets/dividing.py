@@ -16,7 +16,7 @@ from cnnspec.run.sets.part import (
     Splits,
     digest_of,
 )
-from cnnspec.run.wanted import Wanted
+from cnnspec.run.wanted import Array, Wanted
 from cnnspec.settings.data import Data
 from cnnspec.vocab.value import listing
 
@@ -37,6 +37,7 @@ def divide(found: Found, data: Data, wants: Sequence[Wanted], seed: int) -> Spli
     cut = dict(zip(PARTS, np.split(order, ends), strict=False))
     cut["train"] = cut["train"][: data.limit]
     spread = _range(found.train, places["train"])
+    spans = _spans(found, places["train"], wants[0])
     sources = _sources(found)
 
     def part(name: str) -> Part | None:
@@ -55,6 +56,7 @@ def divide(found: Found, data: Data, wants: Sequence[Wanted], seed: int) -> Spli
             float(getattr(data, "noise", 0.0)),
             found.ignored,
             None if chosen is None else {old: new for new, old in enumerate(chosen)},
+            spans,
         )
 
     train = part("train")
@@ -146,9 +148,30 @@ def _shares(asked: Sequence[float], there: int) -> list[int]:
 
 def _range(source: Source, places: Indices) -> tuple[float, float]:
     """That of the inputs: a byte's, or that of the numbers in some thousand examples."""
-    if not len(places):
-        return BYTES
-    if not isinstance(source, Held):
-        return BYTES
-    x = next(iter(source.inputs(places[:SAMPLE]).values()))
-    return BYTES if x.dtype == np.uint8 else (float(x.min()), float(x.max()))
+    x = _inputs(source, places)
+    return BYTES if x is None or x.dtype == np.uint8 else (float(x.min()), float(x.max()))
+
+
+def _inputs(source: Source, places: Indices) -> Array | None:
+    """Some thousand examples of the first input; none where they are bytes in files."""
+    if not len(places) or not isinstance(source, Held):
+        return None
+    return next(iter(source.inputs(places[:SAMPLE]).values()))
+
+
+def _spans(found: Found, places: Indices, wanted: Wanted) -> tuple[float, float]:
+    """How far the numbers of inputs, and of targets that are pictures, reach."""
+    x = _inputs(found.train, places)
+    are_scaled = wanted.picture is not None and not wanted.raw
+    of_bytes = 1.0 if are_scaled else BYTES[1] - BYTES[0]
+    of_inputs = of_bytes if x is None or x.dtype == np.uint8 else _span(x)
+    if found.gives != "pictures" or not isinstance(found.train, Held) or not len(places):
+        return of_inputs, 1.0
+    y = found.train.targets(places[:SAMPLE])
+    return of_inputs, 1.0 if y.dtype == np.uint8 else _span(y)
+
+
+def _span(x: Array) -> float:
+    """1 where numbers are from 0 to 1, whether or not they reach both."""
+    low, high = float(x.min()), float(x.max())
+    return 1.0 if (low >= 0 and high <= 1) or low == high else high - low

@@ -36,17 +36,25 @@ def fitted(source: Source, shape: Shape, data: Data, wanted: Wanted) -> Source:
     return Fitted(source, size, lambda x: _brought(x, channels, target, data.fit))
 
 
-def need_colours(who: str, have: int, takes: int, data: Pictures) -> None:
+def need_colours(
+    who: str, have: int, takes: int, data: Pictures, whom: str = "the input takes"
+) -> None:
     """Nothing where the channels are those of the input, or may be made so."""
     if have != takes and not data.convert:
-        raise BadData(f"{who} {COLOURS[have]}, the input takes {COLOURS[takes]}: `convert=yes`")
+        raise BadData(f"{who} {COLOURS[have]}, {whom} {COLOURS[takes]}: `convert=yes`")
 
 
-def need_size(who: str, have: tuple[int, int], takes: tuple[int, int], data: Pictures) -> None:
+def need_size(
+    who: str,
+    have: tuple[int, int],
+    takes: tuple[int, int],
+    data: Pictures,
+    whom: str = "the input takes",
+) -> None:
     """Nothing where width and height are those of the input, or may be made so."""
     if have != takes and data.fit == "exact":
         raise BadData(
-            f"{who} {have[0]}x{have[1]} pixels, the input takes {takes[0]}x{takes[1]}: "
+            f"{who} {have[0]}x{have[1]} pixels, {whom} {takes[0]}x{takes[1]}: "
             "`fit=stretch`, `fit=crop` or `fit=pad`"
         )
 

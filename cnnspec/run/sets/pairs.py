@@ -6,16 +6,24 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from cnnspec.run.pictures import FAULTS, FORMATS
-from cnnspec.run.sets.decoding import Decoder, File, files_in, names_of, usable
+from cnnspec.run.pictures import FAULTS
+from cnnspec.run.sets.decoding import Decoder, File, files_in, names_of, opened, usable
+from cnnspec.run.sets.fitting import need_size
 from cnnspec.run.sets.folder import size_of
 from cnnspec.run.sets.part import Arrays, BadData, Found, Indices, Kept, digest_of
-from cnnspec.run.wanted import Array, Wanted
+from cnnspec.run.wanted import CHANNELS, Array, Wanted, show_size
 from cnnspec.settings.sets import Masks, Pairs
 from cnnspec.vocab.value import Shape, listing
 
 IGNORED = -1
 """The class of pixels that do not count."""
+
+DECODED = 64
+"""So many masks are decoded before training begins, evenly chosen; up to twice as many where
+there are few."""
+
+UNKNOWN = -2
+"""What stands for a grey that no class has."""
 
 
 def read_pairs(
@@ -24,10 +32,12 @@ def read_pairs(
     """Pictures, and what shall be made of them, which has the size of the output."""
     inputs, targets, digest = _matched(folder, data.inputs, data.targets)
     made = output if output is not None and len(output) == 3 else size_of(wanted)
+    if made[0] not in CHANNELS:
+        raise BadData(f"the network gives {show_size(made)}, which is no picture")
     return _found(
         wanted.name,
         Decoder(inputs, size_of(wanted), data),
-        Decoder(targets, made, data),
+        Decoder(targets, made, data, "the network gives" if made is output else "the input takes"),
         "pictures",
         digest,
         skip_bad,
@@ -39,7 +49,8 @@ def read_masks(
 ) -> Found:
     """Pictures, and a class for each of their pixels."""
     inputs, masks, digest = _matched(folder, data.images, data.masks)
-    count = output[0] if output is not None and output[0] > 1 else None
+    # One output says yes or no.
+    count = None if output is None else max(output[0], 2)
     return _found(
         wanted.name,
         Decoder(inputs, size_of(wanted), data),
@@ -56,24 +67,36 @@ def _matched(folder: Path, first: str, second: str) -> tuple[list[File], list[Fi
     for root in roots:
         if not root.is_dir():
             raise BadData(f"there is no folder {root}")
-    lists = [files_in(root) for root in roots]
-    tables = [
-        {f.path.relative_to(root).with_suffix("").as_posix(): f for f in files}
-        for root, files in zip(roots, lists, strict=True)
-    ]
+    tables = [_named(files_in(root), root) for root in roots]
     for here, there, k in ((0, 1, 1), (1, 0, 0)):
         alone = [name for name in tables[here] if name not in tables[there]]
         if alone:
+            back = next((name for name in tables[there] if name not in tables[here]), None)
+            also = "" if back is None else f"; there, `{back}` has no partner"
+            shown = ", ".join(alone[:3]) + (", …" if alone[3:] else "")
             raise BadData(
                 f"{len(alone):,} of {len(tables[here]):,} files in {roots[here]} have none of "
-                f"their name in {roots[k]}: {', '.join(alone[:3])}{', …' if alone[3:] else ''}"
+                f"their name in {roots[k]}: {shown}{also}"
             )
-    if not tables[0]:
-        raise BadData(f"{roots[0]} has no pictures")
     names = sorted(tables[0])
     ordered = [[table[name] for name in names] for table in tables]
     digest = digest_of(*(names_of(f, root) for f, root in zip(ordered, roots, strict=True)))
     return ordered[0], ordered[1], digest
+
+
+def _named(files: Sequence[File], root: Path) -> dict[str, File]:
+    """The files by their names without what follows the dot."""
+    found: dict[str, File] = {}
+    for file in files:
+        place = file.path.relative_to(root)
+        name = place.with_suffix("").as_posix()
+        if name in found:
+            first = found[name].path.relative_to(root)
+            raise BadData(f"{root} has `{first}` and `{place}`, which differ only behind the dot")
+        found[name] = file
+    if not found:
+        raise BadData(f"{root} has no pictures")
+    return found
 
 
 def _found(
@@ -113,6 +136,8 @@ class Matched:
         self, name: str, inputs: Decoder, targets: "Decoder | MaskDecoder", keep: Indices
     ) -> None:
         self._name, self._inputs, self._targets, self._keep = name, inputs, targets, keep
+        self.target_size = targets.size
+        """To which all targets are brought."""
 
     @property
     def names(self) -> Sequence[str]:
@@ -136,92 +161,103 @@ class MaskDecoder:
     """The files of masks, as classes of one size."""
 
     def __init__(self, files: list[File], size: Shape, data: Masks, count: int | None) -> None:
-        self._files, self._size, self._data, self._count = files, size, data, count
+        self._files, self.size, self._data, self._count = files, size, data, count
         self.ignores = data.ignore is not None
-        self._classes = np.full(256, -2, np.int16)
-        values = range(256 if count is None else count) if data.values is None else data.values
-        for new, grey in enumerate(values):
+        self._classes = np.full(256, UNKNOWN, np.int16)
+        self._greys = _stand_for(data, count)
+        for new, grey in enumerate(self._greys):
             self._classes[grey] = new
         if data.ignore is not None:
             self._classes[data.ignore] = IGNORED
-        self._outside = data.ignore if data.ignore is not None else next(iter(values))
+        self._outside = data.ignore if data.ignore is not None else self._greys[0]
         self._kept = Kept(len(files), size, np.dtype(np.int16))
 
     def read(self, indices: Indices) -> Array:
         return self._kept.read(indices, self.decoded).astype(np.int64)
 
     def look(self, i: int) -> None:
-        path = self._files[i].path
-        height, width = self._size
-        with self._opened(path) as image:
-            size = image.size
-        if size != (width, height) and self._data.fit == "exact":
-            raise BadData(
-                f"{path} has {size[0]}x{size[1]} pixels, the input takes {width}x{height}: "
-                "`fit=stretch`, `fit=crop` or `fit=pad`"
-            )
+        if i % max(len(self._files) // DECODED, 1) == 0:
+            # Greys are mostly wrong in all of the masks.
+            self.read(np.array([i]))
+            return
+        with opened(self._files[i].path) as image:
+            self._need_size(self._files[i].path, image)
 
     def decoded(self, i: int) -> Array:
         path = self._files[i].path
-        try:
-            with self._opened(path) as image:
-                greys = self._fitted(_greys(image), path)
-        except FAULTS as fault:
-            if isinstance(fault, BadData):
+        with opened(path) as image:
+            self._need_size(path, image)
+            try:
+                greys = np.asarray(self._fitted(_greys(image, path)))
+            except BadData:
                 raise
-            raise BadData(f"{path} cannot be decoded: {str(fault).lower()}") from None
-        classes = self._classes[np.asarray(greys)]
-        if classes.min() == -2:
-            raise BadData(self._unknown(path, np.asarray(greys)[classes == -2]))
+            except FAULTS as fault:
+                raise BadData(f"{path} cannot be decoded: {str(fault).lower()}") from None
+        classes = self._classes[greys]
+        if classes.min() == UNKNOWN:
+            raise BadData(self._unknown(path, greys[classes == UNKNOWN]))
         return classes
 
-    def _opened(self, path: Path) -> Image.Image:
-        try:
-            return Image.open(path, formats=FORMATS)
-        except FAULTS:
-            raise BadData(f"{path}: it is no picture that is read here") from None
+    def _need_size(self, path: Path, image: Image.Image) -> None:
+        height, width = self.size
+        need_size(f"{path} has", image.size, (width, height), self._data)
 
-    def _fitted(self, image: Image.Image, path: Path) -> Image.Image:
-        height, width = self._size
+    def _fitted(self, image: Image.Image) -> Image.Image:
+        height, width = self.size
         size, nearest = (width, height), Image.Resampling.NEAREST
         match self._data.fit:
-            case _ if image.size == size:
-                return image
-            case "stretch":
-                return image.resize(size, nearest)
-            case "crop":
+            case "crop" if image.size != size:
                 return ImageOps.fit(image, size, nearest)
-            case "pad":
+            case "pad" if image.size != size:
                 return ImageOps.pad(image, size, nearest, self._outside)  # pyright: ignore[reportArgumentType]
             case _:
-                raise BadData(
-                    f"{path} has {image.width}x{image.height} pixels, the input takes "
-                    f"{width}x{height}: `fit=stretch`, `fit=crop` or `fit=pad`"
-                )
+                return image if image.size == size else image.resize(size, nearest)
 
     def _unknown(self, path: Path, greys: Array) -> str:
         found = f"the mask {path} has pixels of grey {int(greys.min())}"
         if self._data.values is not None:
-            return f"{found}; `values` names {listing([str(v) for v in self._data.values], 'and')}"
-        return (
-            f"{found}; the network tells {self._count} classes apart, 0 to {(self._count or 1) - 1}"
-        )
+            named = listing([str(v) for v in self._data.values], "and")
+            lossy = path.suffix.lower() in (".jpg", ".jpeg")
+            return f"{found}; `values` names {named}{'; JPEG changes greys' if lossy else ''}"
+        count = len(self._greys)
+        told = f"the network tells {count} classes apart, 0 to {count - 1}"
+        return f"{found}; {told}: `values=` or `ignore=`"
 
 
-def _greys(image: Image.Image) -> Image.Image:
+def _stand_for(data: Masks, count: int | None) -> Sequence[int]:
+    """The grey of each class."""
+    if data.values is None:
+        # Of more classes than a byte has values, a file cannot have all.
+        return range(256 if count is None else min(count, 256))
+    twice = next((v for i, v in enumerate(data.values) if v in data.values[:i]), None)
+    if twice is not None:
+        raise BadData(f"`values` names grey {twice} twice")
+    if data.ignore in data.values:
+        raise BadData(f"`ignore` and `values` both name grey {data.ignore}")
+    return data.values
+
+
+def _greys(image: Image.Image, path: Path) -> Image.Image:
     """One number a pixel: of a palette the place in it, of two tones 0 and 1."""
+    numbers = np.asarray(image)
     match image.mode:
-        case "L":
-            return image.copy()
-        case "P":
-            return Image.fromarray(np.asarray(image).astype(np.uint8))
-        case "1":
-            return Image.fromarray(np.asarray(image).astype(np.uint8))
+        case "L" | "P" | "1":
+            flat = numbers
+        case "LA" | "PA" | "La":
+            flat = numbers[..., 0]
+        case "RGB" | "RGBA" | "RGBX" | "RGBa":
+            if bool(np.any(numbers[..., :1] != numbers[..., :3])):
+                raise BadData(f"the mask {path} has colours, no greys")
+            flat = numbers[..., 0]
+        case _ if numbers.ndim == 3:
+            raise BadData(f"the mask {path} has colours, no greys")
         case _:
-            numbers = np.asarray(image)
-            if numbers.ndim == 3 and bool(np.any(numbers[..., :1] != numbers[..., :3])):
-                raise BadData(f"the mask {getattr(image, 'filename', '')} has colours, no greys")
-            flat = numbers[..., 0] if numbers.ndim == 3 else numbers
-            if int(flat.max(initial=0)) > 255:
-                raise BadData(f"the mask {getattr(image, 'filename', '')} has greys above 255")
-            return Image.fromarray(flat.astype(np.uint8))
+            flat = numbers
+    if flat.dtype.itemsize == 1:
+        return Image.fromarray(flat.astype(np.uint8))
+    # Written so that `nan` is none either.
+    wrong = ~((flat >= 0) & (flat <= 255) & (flat == np.floor(flat)))
+    if wrong.any():
+        found = f"{flat[wrong][0]:g}"
+        raise BadData(f"the mask {path} has a pixel of {found}; greys are whole numbers, 0 to 255")
+    return Image.fromarray(flat.astype(np.uint8))

@@ -22,6 +22,9 @@ HELD = 1 << 28
 BYTES = (0.0, 255.0)
 """The range of pixels as files have them."""
 
+MOST = float(np.finfo(np.float32).max)
+"""What is larger is infinite where it is computed with."""
+
 
 class BadData(ValueError):
     """Data that cannot be trained on; it says so in one sentence."""
@@ -83,6 +86,9 @@ class Part:
     """The class, in masks, of pixels that do not count."""
     new_labels: Mapping[int, int] | None = None
     """Where only some classes are used: what their numbers become."""
+    spans: tuple[float, float] = (1.0, 1.0)
+    """How far apart the least and the greatest number are, or may be, of inputs and of targets as
+    the network is given them."""
 
     def __len__(self) -> int:
         return len(self.indices)

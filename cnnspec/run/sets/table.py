@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnspec.run.sets.part import BadData, Found, Held, digest_of
+from cnnspec.run.files import printable
+from cnnspec.run.sets.part import MOST, BadData, Found, Held, digest_of
 from cnnspec.run.wanted import Wanted, show_size
 from cnnspec.settings.sets import Table
 from cnnspec.text.record import record
 
-SEPARATORS = ",;\t"
+SEPARATORS = ";\t,"
+"""Of two that are there as often, the comma is in the decimals."""
 
 Floats = NDArray[np.float32]
 
@@ -60,30 +62,28 @@ def _rows(data: Table, path: Path, wanted: Wanted) -> Rows:
     width = math.prod(n or 0 for n in wanted.size)
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            first = file.readline()
+            first = next((line for line in file if line.strip()), "")
             file.seek(0)
             separator = max(SEPARATORS, key=first.count)
             if not any(s in first for s in SEPARATORS):
                 separator = " "
             lines = csv.reader(file, delimiter=separator, skipinitialspace=True)
-            head = next(lines) if data.header else list[str]()
+            # A spreadsheet may leave a line of separators alone.
+            full = (row for row in lines if any(cell.strip() for cell in row))
+            head = next(full, list[str]()) if data.header else list[str]()
+            if data.header and not head:
+                raise BadData(f"{path} has no rows")
             column = _column(data, path, head)
-            for row in lines:
-                if not row:
-                    continue
+            for row in full:
                 where = f"line {lines.line_num} of {path}"
-                if len(row) != width + 1:
-                    raise BadData(
-                        f"{where} has {len(row)} columns; the target and "
-                        f"{show_size(wanted.size)} would be {width + 1}"
-                    )
-                if column >= len(row):
-                    raise BadData(f"{where} has {len(row)} columns; none is number {column}")
-                targets.append(row.pop(column).strip())
+                _wide_enough(row, wanted, column, where)
+                targets.append(_target(row.pop(column), where))
                 values.extend(_row(row, where, data, lines.line_num))
     except FileNotFoundError:
         raise BadData(f"there is no file {path}") from None
-    except (UnicodeDecodeError, csv.Error) as fault:
+    except UnicodeDecodeError:
+        raise BadData(f"{path} is no table: its text is not UTF-8") from None
+    except csv.Error as fault:
         raise BadData(f"{path} is no table: {str(fault).lower()}") from None
     if not targets:
         raise BadData(f"{path} has no rows")
@@ -96,10 +96,40 @@ def _column(data: Table, path: Path, head: Sequence[str]) -> int:
     names = [name.strip() for name in head]
     if not names:
         raise BadData(f"`target={data.target}` is a name, which columns have with `header=yes`")
+    if names.count(data.target) > 1:
+        raise BadData(f"{path} has {names.count(data.target)} columns called `{data.target}`")
     if data.target not in names:
         shown = ", ".join(names[:8]) + (", …" if names[8:] else "")
         raise BadData(f"{path} has no column `{data.target}`; its columns: {shown}")
     return names.index(data.target)
+
+
+def _wide_enough(row: Sequence[str], wanted: Wanted, column: int, where: str) -> None:
+    width = math.prod(n or 0 for n in wanted.size) + 1
+    there = "1 column" if len(row) == 1 else f"{len(row)} columns"
+    if len(row) != width:
+        raise BadData(
+            f"{where} has {there}; the target and {show_size(wanted.size)} would be {width}"
+        )
+    if column >= len(row):
+        raise BadData(f"{where} has {there}; none is number {column}")
+
+
+def _target(text: str, where: str) -> str:
+    target = text.strip()
+    if not target:
+        raise BadData(f"{where} has no target: its column is empty")
+    number = _number(target)
+    # `nan` stands for what is missing, and would make numbers of classes.
+    if number is not None and not abs(number) <= MOST:
+        raise BadData(f"{where} has the target `{printable(target, 40)}`, {_why(number)}")
+    return target
+
+
+def _why(number: float) -> str:
+    if not math.isfinite(number):
+        return "which is no finite number"
+    return "more than single precision holds"
 
 
 def _row(row: Sequence[str], where: str, data: Table, line: int) -> list[float]:
@@ -107,10 +137,13 @@ def _row(row: Sequence[str], where: str, data: Table, line: int) -> list[float]:
         found = [float(text) for text in row]
     except ValueError:
         bad = next(text for text in row if _number(text) is None)
-        hint = "; `header=yes` if these are names" if line == 1 and not data.header else ""
-        raise BadData(f"{where} has `{bad}`, which is no number{hint}") from None
-    if not all(map(math.isfinite, found)):
-        raise BadData(f"{where} has a number that is not finite")
+        hint = ": decimals have a point" if _number(bad.replace(",", ".")) is not None else ""
+        if not hint and line == 1 and not data.header:
+            hint = "; `header=yes` if these are names"
+        raise BadData(f"{where} has `{printable(bad, 40)}`, which is no number{hint}") from None
+    bad = next((k for k, x in enumerate(found) if not abs(x) <= MOST), None)
+    if bad is not None:
+        raise BadData(f"{where} has `{printable(row[bad].strip(), 40)}`, {_why(found[bad])}")
     return found
 
 
