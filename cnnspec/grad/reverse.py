@@ -39,7 +39,7 @@ class _Walk:
     def __init__(self, model: Model, by: Sequence[str], g: Adjoint) -> None:
         self.g = g
         self.by = by
-        self.values = known_values(model)
+        self.values = model.known()
         self.tensors = dict(model.tensors)
         self.nodes = list(model.nodes)
         self.varying = _varying(self.nodes, self.values, by)
@@ -108,7 +108,7 @@ class _Walk:
 
 def _unfold_towards(model: Model, of: Value, by: Sequence[str]) -> None:
     """What has no rule and lies between these values and the scalar becomes what it is made of."""
-    varying, wanted = _varying(model.nodes, known_values(model), by), {of.name}
+    varying, wanted = _varying(model.nodes, model.known(), by), {of.name}
     nodes: list[Node] = []
     for node in reversed(model.nodes):
         steps = [node]
@@ -118,12 +118,6 @@ def _unfold_towards(model: Model, of: Value, by: Sequence[str]) -> None:
                 steps = unfold(model, node, RULES)
         nodes += reversed(steps)
     model.nodes[:] = reversed(nodes)
-
-
-def known_values(model: Model) -> dict[str, Value]:
-    """Every value of a model by name."""
-    tensors = {name: t.value for name, t in model.tensors.items()}
-    return {**{v.name: v for v in model.inputs}, **tensors, **model.values}
 
 
 def _varying(nodes: Sequence[Node], values: Mapping[str, Value], by: Sequence[str]) -> set[str]:

@@ -151,6 +151,22 @@ class Model:
             dict(self.metadata),
         )
 
+    def emptied(self) -> "Model":
+        """The same without nodes, for a pass that writes them anew."""
+        return Model(
+            self.name,
+            self.opset,
+            list(self.inputs),
+            list(self.outputs),
+            tensors=dict(self.tensors),
+            metadata=dict(self.metadata),
+        )
+
+    def known(self) -> dict[str, Value]:
+        """Every value by its name."""
+        tensors = {name: t.value for name, t in self.tensors.items()}
+        return {**{v.name: v for v in self.inputs}, **tensors, **self.values}
+
     def verify(self) -> None:
         """What a legal model is: every name made once, before it is taken, and known by shape."""
         made = {v.name for v in self.inputs} | set(self.tensors)

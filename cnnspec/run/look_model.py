@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper, shape_inference, version_converter
 
-from cnnspec.grad.reverse import NoGradient, gradients, known_values
+from cnnspec.grad.reverse import NoGradient, gradients
 from cnnspec.onnxir.builder import Builder
 from cnnspec.onnxir.graph import NUMPY_NAMES, Attribute, DType, Model, Node, Tensor, Value
 from cnnspec.onnxir.opset import NEWEST, OLDEST
@@ -214,7 +214,7 @@ class Opened:
     def sloped(self, by: Sequence[str], *, is_distance: bool) -> "Sloped":
         """The same with slopes by inputs and other values. Raises `CannotSlope`."""
         model = self._model()
-        known = known_values(model)
+        known = model.known()
         before = known.get(self.last)
         if before is None:
             raise CannotSlope("its answer does not hang on its input")

@@ -29,20 +29,10 @@ class Blocks:
     def __init__(self, model: Model, size: int) -> None:
         self.size = size
         self._model = model
-        self._known = {v.name: v for v in (*model.inputs, *model.values.values())}
-        self._known |= {name: t.value for name, t in model.tensors.items()}
+        self._known = model.known()
         self._readers = Counter(name for node in model.nodes for name in node.inputs)
         self._readers.update(v.name for v in model.outputs)
-        self._made = Model(
-            model.name,
-            model.opset,
-            list(model.inputs),
-            list(model.outputs),
-            [],
-            dict(model.tensors),
-            {},
-            dict(model.metadata),
-        )
+        self._made = model.emptied()
         self.g = Builder(self._made)
         self.g.coming = frozenset(model.values)
         self._plain = {v.name for v in model.inputs} | set(model.tensors)

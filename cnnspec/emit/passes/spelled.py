@@ -14,18 +14,7 @@ from cnnspec.onnxir.graph import Model, Node, Value
 
 def spell_out(model: Model) -> Model:
     """The model without normalisations that work out the batch's statistics in one operator."""
-    spelled = Model(
-        model.name,
-        model.opset,
-        list(model.inputs),
-        list(model.outputs),
-        [],
-        dict(model.tensors),
-        {},
-        dict(model.metadata),
-    )
-    known = {v.name: v for v in (*model.inputs, *model.values.values())}
-    known |= {name: t.value for name, t in model.tensors.items()}
+    spelled, known = model.emptied(), model.known()
     g = Builder(spelled)
     g.coming = frozenset(model.values)
     for node in model.nodes:

@@ -30,18 +30,9 @@ EXAMPLES_AXIS, DEPTH_AXIS = "together/examples_axis", "together/depth_axis"
 
 def gather_examples(model: Model) -> Model:
     """The model with such convolutions over all examples at once."""
-    shapes = {v.name: v for v in (*model.inputs, *model.values.values())}
-    shapes |= {name: t.value for name, t in model.tensors.items()}
-    gathered = Model(
-        model.name,
-        model.opset,
-        list(model.inputs),
-        list(model.outputs),
-        [],
-        {**model.tensors, **_axes()},
-        dict(model.values),
-        dict(model.metadata),
-    )
+    shapes, gathered = model.known(), model.emptied()
+    gathered.tensors.update(_axes())
+    gathered.values.update(model.values)
     for node in model.nodes:
         if node.op == "Conv" and _pays(node, shapes):
             _gather(gathered, node, shapes)
