@@ -4,6 +4,7 @@ How large a block is depends on the processor; here it is what is asked for. So 
 blocks for another processor can be tried on this one.
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
@@ -52,8 +53,9 @@ class Own(OpRun):
     def _run(self, *xs: Array | None, **_: object) -> tuple[Array]:
         return (self.made(*xs),)
 
+    @abstractmethod
     def made(self, *xs: Any) -> Array:
-        raise NotImplementedError
+        """What the operator makes of these."""
 
     def seen(self, x: Array, kernel: Sequence[int], fill: float) -> Array:
         """[n, c, tap, i, j]: what each tap of a window sees."""
